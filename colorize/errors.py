@@ -1,0 +1,69 @@
+"""What can go wrong with pictures and networks.
+
+PhotochromError
+├── SettingsError          the user asked for something that cannot be
+├── SourceError            this photograph cannot be used; .reason is from the closed list
+├── PrintError             a print cannot be written in this format
+│   └── ProofError         what was written is not its original plus its plate
+└── ModelError             the generator cannot be loaded or cannot paint
+    ├── WrongWeights       not the weights that were named
+    └── OutOfMemory        the device has no room for this batch
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class PhotochromError(Exception):
+    """The root of the tree; `retriable` says whether the same call may succeed later."""
+
+    retriable: ClassVar[bool] = False
+
+
+class SettingsError(PhotochromError):
+    """The user asked for something that cannot be; the message says what, where and the mend."""
+
+
+class Fault(StrEnum):
+    """Why a photograph cannot be used: the closed list that rows and metrics speak in."""
+
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED = "unsupported"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+
+
+class SourceError(PhotochromError):
+    """This photograph cannot be used."""
+
+    def __init__(self, reason: Fault, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[SourceError], tuple[Fault, str]]:
+        return type(self), (self.reason, str(self))
+
+
+class PrintError(PhotochromError):
+    """A print cannot be written in this format."""
+
+
+class ProofError(PrintError):
+    """What was written is not its original plus its plate."""
+
+
+class ModelError(PhotochromError):
+    """The generator cannot be loaded or cannot paint."""
+
+
+class WrongWeights(ModelError):  # noqa: N818 - reads as what it is
+    """The weights are not the ones that were named."""
+
+
+class OutOfMemory(ModelError):  # noqa: N818
+    """The device has no room for this batch."""
+
+    retriable = True

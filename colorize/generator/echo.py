@@ -1,0 +1,34 @@
+"""A generator without a network: quick, exact and colourful, for tests and dry runs."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+ECHO = """photochrom echo 1
+v grey, x and y from 0 to s-1; all integers, // floors
+bump = v*(255-v)//162; across = (2*x+1-s)*32//s; down = (2*y+1-s)*32//s
+Cb = 128 + bump*(across-20)//100; Cr = 128 + bump*(40-down)//100
+"""
+ECHO_SHA256 = hashlib.sha256(ECHO.encode()).hexdigest()
+
+
+class EchoGenerator:
+    """Paints by the rule in ECHO: warm mid-tones that drift with the place."""
+
+    name = "echo"
+    weights_sha256 = ECHO_SHA256
+    device = "cpu"
+    precision = "float32"
+
+    def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s)."""
+        side = squares.shape[-1]
+        value = squares.astype(np.int32)
+        bump = value * (255 - value) // 162  # 0..100
+        drift = (2 * np.arange(side) + 1 - side) * 32 // side  # -32..31
+        blue = 128 + bump * (drift[None, None, :] - 20) // 100
+        red = 128 + bump * (40 - drift[None, :, None]) // 100
+        return np.stack([blue, red], -1).astype(np.uint8)  # (n, s, s, 2)

@@ -1,0 +1,29 @@
+"""Pixels, in integers, without torch.
+
+A file becomes a `Photo` (decoders, photo): its luma at full depth, read strictly or not at all.
+A `ToneTable` (tone) turns negatives over; a `Plate` (plate) holds what the generator made, small.
+`merge` lays a plate's colour on luma so that the luma stays; `Print` (printing) does it in strips,
+through encoders and marks, and proves the written file by decoding it again.
+"""
+
+from photochrom.colorize.picture.photo import Photo
+from photochrom.colorize.picture.plate import Painter, Plate
+from photochrom.colorize.picture.printing import Origin, Print, PrintFacts
+from photochrom.colorize.picture.recipe import PrintRecipe, format_of
+from photochrom.colorize.picture.tone import ToneTable
+
+PIXELS = 1
+"""Version of everything that decides a sample: luma, tone, upsampling, merge, area scaling."""
+
+__all__ = [
+    "PIXELS",
+    "Origin",
+    "Painter",
+    "Photo",
+    "Plate",
+    "Print",
+    "PrintFacts",
+    "PrintRecipe",
+    "ToneTable",
+    "format_of",
+]

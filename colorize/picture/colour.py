@@ -1,0 +1,46 @@
+"""Is this photo already in colour? Toned prints and scanner noise are not colour.
+
+A sepia or blue print has one hue that follows its lightness: the tint that each lightness has on
+average is taken off first. What is left over is chroma that only a colour original has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESIDUAL = 8.0  # Lab units: above what paper, scanner noise and JPEG leave behind
+_SHARE = 0.05  # of the picture: a colour target or a stamp in the frame is not a colour photo
+_LEVELS = 16
+
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+     [0.0193339, 0.1191920, 0.9503041]]
+)  # fmt: skip
+_WHITE = np.array([0.95047, 1.0, 1.08883])
+
+
+def is_colour(rgb: NDArray[np.float64]) -> bool:
+    """Tell whether a sample of a picture, (h, w, 3) sRGB in [0, 1], shows real colour."""
+    lab = _lab(rgb).reshape(-1, 3)
+    residual = lab[:, 1:] - _tint(lab)
+    magnitude = np.hypot(residual[:, 0], residual[:, 1])
+    return bool((magnitude > _RESIDUAL).mean() > _SHARE)
+
+
+def _tint(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median a, b at each pixel's lightness, blended between lightness levels."""
+    level = np.clip(lab[:, 0] / 100 * _LEVELS, 0, _LEVELS - 1).astype(int)
+    filled = np.unique(level)
+    centres = (filled + 0.5) * 100 / _LEVELS
+    medians = np.array([np.median(lab[level == n, 1:], axis=0) for n in filled])
+    return np.stack([np.interp(lab[:, 0], centres, medians[:, k]) for k in (0, 1)], axis=1)
+
+
+def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert sRGB in [0, 1] to CIELAB (D65); the last axis holds the channels."""
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    scaled = linear @ _TO_XYZ.T / _WHITE
+    root = np.where(scaled > 0.008856, np.cbrt(scaled), 7.787 * scaled + 16 / 116)
+    x, y, z = root[..., 0], root[..., 1], root[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

@@ -1,0 +1,140 @@
+"""Read files strictly: the whole picture as its header promised, or a SourceError.
+
+| magic bytes             | read by                                                    |
+|-------------------------|------------------------------------------------------------|
+| JPEG, PNG, WebP, TIFF   | libvips, which refuses truncated and unknown data          |
+| TIFF: ZSTD, JPEG 2000, JPEG XL, 12 bit | tifffile + imagecodecs, tone handled here   |
+| other known kinds       | nobody: `unsupported`, with a hint                         |
+| anything else           | nobody: `not_an_image`                                     |
+
+The file's name says nothing. 1-bit samples become 0 and 255; 12-bit ones repeat their top four
+bits; grey float samples in [0, 1] become `round(65535 v)`. Alpha and infrared are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.colorize.errors import Fault, SourceError
+from photochrom.colorize.picture.luma import Samples, strips
+from photochrom.colorize.picture.source import Header, Source, refuse, sniff
+from photochrom.colorize.picture.tiff import open_tiff, tiff_facts
+
+os.environ.setdefault("VIPS_BLOCK_UNTRUSTED", "1")
+os.environ.setdefault("VIPS_CONCURRENCY", "1")  # threads are the worker's, one picture each
+
+import pyvips
+
+pyvips.cache_set_max(0)  # libvips caches by file name, and temporary names come again
+
+MAX_PIXELS = 500_000_000
+
+
+def open_source(path: Path, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open a file by its magic bytes and check its header; raises SourceError."""
+    with path.open("rb") as file:
+        head = file.read(32)
+    name = sniff(head)
+    facts = tiff_facts(path) if name == "tiff" else None
+    if facts is not None and facts.beyond_vips:
+        source = open_tiff(path)
+    else:
+        source = _open_vips(path, name)
+        if facts is not None and facts.minimum_is_white:
+            header = replace(source.header, tone_evidence="photometric: minimum is white")
+            source = replace(source, header=header)
+    header = source.header
+    if header.width * header.height > max_pixels:
+        raise SourceError(
+            Fault.TOO_LARGE,
+            f"{header.width} x {header.height} pixels, more than the limit of {max_pixels:,}",
+        )
+    return source
+
+
+@contextmanager
+def _vips_errors() -> Iterator[None]:
+    try:
+        yield
+    except (pyvips.Error, UnicodeDecodeError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise SourceError(Fault.CORRUPT, "; ".join(dict.fromkeys(lines))[:500]) from error
+
+
+def _open_vips(path: Path, name: str) -> Source:
+    with _vips_errors():
+        image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
+        header = _vips_header(image, name)
+    scale = image.format in ("float", "double")
+
+    def rows() -> Iterator[Samples]:
+        with _vips_errors():
+            region = pyvips.Region.new(image)
+            for first, last in strips(image.height, image.width):
+                block = _fetch(region, image, first, last)
+                yield _from_float(block) if scale else block
+
+    return Source(header, rows)
+
+
+def _fetch(region: Any, image: Any, first: int, last: int) -> Samples:
+    types = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
+    data = region.fetch(0, first, image.width, last - first)
+    block = np.frombuffer(data, types[image.format])
+    block = block.reshape(last - first, image.width, image.bands)
+    return block[..., 0] if image.bands < 3 else block[..., :3]
+
+
+def _vips_header(image: Any, name: str) -> Header:
+    grey = image.bands < 3
+    if image.interpretation in ("cmyk", "lab", "labs", "xyz") or image.bands > 5:
+        refuse(f"{image.bands} channels of {image.interpretation}; convert it to grey or RGB")
+    if image.format not in ("uchar", "ushort") and not (
+        grey and image.format in ("float", "double")
+    ):
+        refuse(f"{image.bands} channels of {image.format} samples")
+    if name != "tiff" and _field(image, "n-pages", 1) > 1:
+        refuse("an animation")
+    return Header(
+        format=name,
+        decoder=f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}",
+        width=image.width,
+        height=image.height,
+        bits=8 if image.format == "uchar" else 16,
+        channels=1 if grey else 3,
+        orientation=_field(image, "orientation", 1),
+        dpi=None if image.xres == 1.0 else (_inches(image.xres), _inches(image.yres)),
+        icc=_field(image, "icc-profile-data", None),
+        exif=_field(image, "exif-data", None),
+        description=_description(image),
+    )
+
+
+def _inches(per_millimetre: float) -> float:
+    return round(per_millimetre * 25.4, 3)
+
+
+def _field(image: Any, name: str, default: Any) -> Any:
+    return image.get(name) if image.get_typeof(name) else default
+
+
+def _description(image: Any) -> str:
+    """Return the picture's own description, from the TIFF tag or EXIF."""
+    text = _field(image, "image-description", "")
+    if not text:
+        text = _field(image, "exif-ifd0-ImageDescription", "").rsplit(" (", 1)[0]
+    return str(text).strip()
+
+
+def _from_float(block: NDArray[Any]) -> Samples:
+    if not np.isfinite(block).all() or block.min() < 0 or block.max() > 1:
+        refuse("float samples outside [0, 1]")
+    return np.asarray(np.rint(block * 65535), np.uint16)

@@ -1,0 +1,133 @@
+"""Plates: what the generator made of one photo, small, and stretched smoothly over the print.
+
+Full-range BT.601 Cb and Cr with offset 128, 8 bit, at render size, stored as a two-channel (LA)
+PNG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from photochrom.colorize.errors import ProofError
+from photochrom.colorize.picture.merge import FRACTION, Plane, merge
+from photochrom.colorize.picture.tone import ToneTable
+
+if TYPE_CHECKING:
+    from photochrom.colorize.picture.photo import Photo
+    from photochrom.colorize.picture.printing import Origin, Print
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Who made a plate: all that a print says of the machine."""
+
+    model: str
+    weights_sha256: str
+    render_size: int
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """The colour of one photo: `chroma` is (s, s, 2) uint8, Cb then Cr, offset 128."""
+
+    chroma: NDArray[np.uint8]
+    tone: ToneTable
+    painter: Painter
+    fallback: str = ""
+
+    @cached_property
+    def png(self) -> bytes:
+        """The stored form."""
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(self.chroma), "LA").save(buffer, "PNG")
+        return buffer.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the stored form."""
+        return hashlib.sha256(self.png).hexdigest()
+
+    @classmethod
+    def from_png(cls, data: bytes, tone: ToneTable, painter: Painter) -> Plate:
+        """Read a stored plate; raises ProofError if it is none."""
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                if image.mode != "LA":
+                    raise ProofError(f"not a plate: a PNG of mode {image.mode}, not LA")
+                chroma = np.asarray(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ProofError(f"not a plate: {error}") from error
+        plate = cls(chroma, tone, painter)
+        plate.__dict__["png"] = data
+        return plate
+
+    def print_on(self, photo: Photo, origin: Origin | None = None) -> Print:
+        """Lay this colour on its photo; nothing is written before the print's `save`."""
+        from photochrom.colorize.picture.printing import Origin, Print
+
+        return Print(photo, self, origin or Origin())
+
+    @property
+    def chroma_mean(self) -> float:
+        """The mean chroma magnitude, in plate steps; near zero when the generator did nothing."""
+        centred = self.chroma.astype(np.float32) - 128
+        return float(np.hypot(centred[..., 0], centred[..., 1]).mean())
+
+    def colourfulness(self, square: NDArray[np.uint8]) -> float:
+        """Return Hasler and Suesstrunk's M3 (2003) of the plate on its grey square (s, s)."""
+        cb, cr = Upsampled(self.chroma, *square.shape[::-1]).rows(0, square.shape[0])
+        rgb = merge(square, cb, cr, 8)[0].astype(np.float64)
+        red_green = rgb[..., 0] - rgb[..., 1]
+        yellow_blue = (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
+        spread = np.hypot(red_green.std(), yellow_blue.std())
+        return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+class Upsampled:
+    """A plate's chroma at a print's size: bilinear, in fixed point, row by row.
+
+    Pixel x of w looks at plate position `((2 x + 1) s * 256) // (2 w) - 128` in 1/256 of a plate
+    pixel, kept within the plate; both axes are blended with these eight bits and the result is
+    rounded once, to 1/32 of a plate step.
+    """
+
+    def __init__(self, chroma: NDArray[np.uint8], width: int, height: int) -> None:
+        size_y, size_x = chroma.shape[:2]
+        left, blend = _positions(width, size_x)
+        right = np.minimum(left + 1, size_x - 1)
+        centred = chroma.astype(np.int32) - 128  # (s, s, 2)
+        across = centred[:, left] * (256 - blend)[:, None] + centred[:, right] * blend[:, None]
+        self._cb = np.ascontiguousarray(across[..., 0])  # (s, w)
+        self._cr = np.ascontiguousarray(across[..., 1])
+        self._upper, self._blend = _positions(height, size_y)
+        self._lower = np.minimum(self._upper + 1, size_y - 1)
+
+    def rows(self, first: int, last: int) -> tuple[Plane, Plane]:
+        """Return Cb and Cr of rows [first, last), each (n, w), in 1/32 of a plate step."""
+        return self._down(self._cb, first, last), self._down(self._cr, first, last)
+
+    def _down(self, across: Plane, first: int, last: int) -> Plane:
+        upper, lower = self._upper[first:last], self._lower[first:last]
+        blend = self._blend[first:last, None]
+        plane = across[upper]
+        plane *= 256 - blend
+        plane += across[lower] * blend
+        plane += 1 << (15 - FRACTION)
+        plane >>= 16 - FRACTION
+        return plane
+
+
+def _positions(pixels: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return each pixel's plate index and its blend toward the next one, in 1/256."""
+    centre = np.arange(pixels, dtype=np.int64) * 2 + 1
+    place = np.clip(centre * size * 256 // (2 * pixels) - 128, 0, (size - 1) * 256)
+    return place >> 8, (place & 255).astype(np.int32)

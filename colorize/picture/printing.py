@@ -1,0 +1,165 @@
+"""Printing: original luma through its tone table, plus the plate, at any size and format.
+
+A print is made in strips, written, and then proven: the file is decoded again, and a lossless one
+must give back every sample of its luma and of its colour. A lossy one records its luma error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from photochrom.colorize.errors import PrintError, ProofError
+from photochrom.colorize.picture.encoders import Canvas, carried_exif, write_tiff, write_vips
+from photochrom.colorize.picture.icc import rgb_profile
+from photochrom.colorize.picture.luma import Samples
+from photochrom.colorize.picture.marks import Marks, description, xmp_packet
+from photochrom.colorize.picture.photo import Photo, file_sha256
+from photochrom.colorize.picture.plate import Plate
+from photochrom.colorize.picture.proof import read_back
+from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe, format_of
+from photochrom.colorize.picture.rendering import Rendering
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which job ordered a print, and when.
+
+    A job gives its plan's time, so that the same work done twice gives the same bytes.
+    """
+
+    recipe_digest: str = ""
+    software: str = "photochrom"
+    when: str = field(default_factory=_now)
+    original: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrintFacts:
+    """What a written and proven print is; the errors are in code values of the print's depth."""
+
+    output_bytes: int
+    output_sha256: str
+    output_format: str
+    width: int
+    height: int
+    bits: int
+    luma_sha256: str
+    luma_proof: Literal["exact", "measured"]
+    luma_max_error: int
+    luma_mean_error: float
+    chroma_scaled_fraction: float
+
+
+class Print:
+    """A plate laid on its photo, with the marks of its origin; `save` writes and proves it."""
+
+    def __init__(self, photo: Photo, plate: Plate, origin: Origin = Origin()) -> None:
+        self._photo, self._plate, self._origin = photo, plate, origin
+
+    def save(self, path: Path | str, recipe: PrintRecipe | None = None) -> PrintFacts:
+        """Write the print and prove it; raises PrintError and leaves no file behind.
+
+        Without a recipe the print has full size, in the format that the file's name ends in.
+        """
+        path = Path(path)
+        recipe = recipe or PrintRecipe(format=format_of(path))
+        writing = _Writing(Rendering(self._photo, self._plate, recipe))
+        try:
+            self._encode(path, recipe, writing)
+            return _proven(path, recipe, writing)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What this print says of itself."""
+        photo, plate, origin = self._photo, self._plate, self._origin
+        return Marks(
+            Model=plate.painter.model,
+            WeightsSHA256=plate.painter.weights_sha256,
+            OriginalSHA256=photo.sha256,
+            OriginalLumaSHA256=photo.luma_sha256,
+            PlateSHA256=plate.sha256,
+            ToneTableSHA256=plate.tone.sha256,
+            RecipeDigest=origin.recipe_digest,
+            Software=origin.software,
+            When=origin.when,
+            Original=origin.original,
+        )
+
+    def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
+        header, wanted = self._photo.header, writing.rendering
+        text = description(header.description)
+        canvas = Canvas(
+            width=wanted.width,
+            height=wanted.height,
+            bits=wanted.bits,
+            xmp=xmp_packet(self.marks, text),
+            icc=rgb_profile(header.icc),
+            dpi=self._photo.dpi if wanted.height == self._photo.height else None,
+            description=text,
+            exif=carried_exif(header, text),
+        )
+        match recipe.format:
+            case "tiff":
+                write_tiff(path, canvas, writing.blocks(), recipe.compression)
+            case "png":
+                write_vips(path, canvas, writing.blocks())
+            case "jpeg":
+                write_vips(path, canvas, writing.blocks(), Q=recipe.quality)
+            case "webp":
+                write_vips(path, canvas, writing.blocks(), Q=recipe.quality)
+            case "none":
+                raise PrintError("this recipe makes plates only")
+
+
+class _Writing:
+    """Passes a rendering's strips to an encoder and remembers what went by."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self.rendering = rendering
+        self.scaled = 0
+        self._sha256 = hashlib.sha256()
+
+    def blocks(self) -> Iterator[Samples]:
+        for rgb, scaled in self.rendering.blocks():
+            self._sha256.update(rgb.data)
+            self.scaled += scaled
+            yield rgb
+
+    @property
+    def samples_sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+
+def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
+    """Read the written file back; raises ProofError where a lossless one differs."""
+    wanted = writing.rendering
+    reading = read_back(path, wanted)
+    exact = recipe.format in LOSSLESS
+    if exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
+        raise ProofError("the written file does not give back the print's samples")
+    return PrintFacts(
+        output_bytes=path.stat().st_size,
+        output_sha256=file_sha256(path),
+        output_format=recipe.format,
+        width=wanted.width,
+        height=wanted.height,
+        bits=wanted.bits,
+        luma_sha256=reading.luma_sha256,
+        luma_proof="exact" if exact else "measured",
+        luma_max_error=reading.max_error,
+        luma_mean_error=reading.mean_error,
+        chroma_scaled_fraction=writing.scaled / (wanted.width * wanted.height),
+    )

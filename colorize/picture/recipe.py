@@ -1,0 +1,41 @@
+"""The print recipe: all that decides a print, given its original and its plate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from photochrom.colorize.errors import PrintError
+
+Format = Literal["tiff", "png", "jpeg", "webp", "none"]
+SUFFIXES: dict[str, str] = {"tiff": "tif", "png": "png", "jpeg": "jpg", "webp": "webp"}
+LOSSLESS = frozenset({"tiff", "png"})
+_FORMAT_OF = {"tif": "tiff", "tiff": "tiff", "png": "png", "jpg": "jpeg", "jpeg": "jpeg"} | {
+    "webp": "webp"
+}
+
+
+class PrintRecipe(BaseModel):
+    """All that decides a print, given its original and its plate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Format = Field("jpeg", description="tiff and png are lossless and proven exact")
+    long_side: int | None = Field(None, ge=16, description="pixels; leave out for full size")
+    quality: int = Field(92, ge=1, le=100, description="of jpeg and webp")
+    compression: Literal["none", "deflate"] = Field("none", description="of tiff")
+
+    @property
+    def suffix(self) -> str:
+        """The file name's ending, without a dot."""
+        return SUFFIXES[self.format]
+
+
+def format_of(path: Path | str) -> Format:
+    """Name the format of a file by its ending; raises PrintError for one that we do not write."""
+    ending = Path(path).suffix.lstrip(".").lower()
+    if ending not in _FORMAT_OF:
+        raise PrintError(f"cannot write {path}: end it in one of {', '.join(_FORMAT_OF)}")
+    return _FORMAT_OF[ending]  # type: ignore[return-value]

@@ -1,0 +1,98 @@
+"""Tone: an integer table from a source's luma to the luma of its prints.
+
+Positives keep their luma. A negative is turned over in density, as an enlarger would: transmittance
+relative to the film base, its logarithm, a film of gamma 0.6, a display of gamma 2.2. The table is
+computed once and rounded; from then on it is data, stored beside the plate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from photochrom.colorize.picture.luma import Samples, strips, top_of, type_of
+
+ToneSetting = Literal["auto", "positive", "negative"]
+
+_FILM_GAMMA = 0.6
+_DISPLAY_GAMMA = 2.2
+_BASE_QUANTILE = 0.995
+_DENSEST_QUANTILE = 0.005
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToneTable:
+    """What each luma value becomes; `entries` has 2**bits values of the same depth.
+
+    `entries` is None for the identity, so that a positive costs nothing.
+    """
+
+    kind: Literal["positive", "negative"]
+    evidence: str
+    bits: int
+    entries: Samples | None = None
+
+    @classmethod
+    def decide(cls, setting: ToneSetting, luma: Samples, evidence: str = "") -> ToneTable:
+        """Choose the table for a luma plane: what the job or the manifest says, else positive.
+
+        `evidence` names where the setting came from; it goes into the row.
+        """
+        bits = luma.dtype.itemsize * 8
+        if setting == "negative":
+            return cls("negative", evidence or "setting", bits, density_inversion(luma))
+        return cls("positive", evidence or ("default" if setting == "auto" else "setting"), bits)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, evidence: str = "stored") -> ToneTable:
+        """Read a stored table: 256 bytes, or 65,536 little-endian 16-bit values."""
+        bits = {256: 8, 131072: 16}[len(data)]
+        entries = np.frombuffer(data, f"<u{bits // 8}")
+        return cls("negative", evidence, bits, np.asarray(entries, type_of(bits)))
+
+    def to_bytes(self) -> bytes:
+        """Return the table as it is stored and hashed, little-endian."""
+        entries = np.arange(1 << self.bits) if self.entries is None else self.entries
+        return bytes(entries.astype(f"<u{self.bits // 8}").tobytes())
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the stored form, also for the identity."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def apply(self, luma: Samples) -> Samples:
+        """Return the toned luma, same shape and depth."""
+        return luma if self.entries is None else self.entries[luma]
+
+
+def density_inversion(luma: Samples) -> Samples:
+    """Compute the table that turns this negative into a positive, from its own histogram.
+
+    The film base is the brightest part (the rebate where there is one), the scene's white the
+    densest. A plane of one value has no picture in it and maps to black.
+    """
+    bits = luma.dtype.itemsize * 8
+    top = top_of(bits)
+    base, densest = _quantiles(luma, _BASE_QUANTILE, _DENSEST_QUANTILE)
+    values = np.arange(top + 1, dtype=np.float64)
+    transmittance = np.maximum(values, 0.5) / max(base, 0.5)
+    density = np.maximum(-_DISPLAY_GAMMA * np.log10(transmittance), 0.0)
+    white = -_DISPLAY_GAMMA * np.log10(max(densest, 0.5) / max(base, 0.5))
+    if white <= 0:
+        return np.zeros(top + 1, type_of(bits))
+    slope = _FILM_GAMMA * _DISPLAY_GAMMA
+    black_level = 10 ** (-white / slope)
+    light = (10 ** ((np.minimum(density, white) - white) / slope) - black_level) / (1 - black_level)
+    return np.asarray(np.rint(light * top), type_of(bits))
+
+
+def _quantiles(luma: Samples, *wanted: float) -> list[int]:
+    """Return the values below which these shares of the samples lie."""
+    counts = np.zeros(top_of(luma.dtype.itemsize * 8) + 1, np.int64)
+    for first, last in strips(*luma.shape):
+        counts += np.bincount(luma[first:last].ravel(), minlength=len(counts))
+    shares = np.cumsum(counts) / luma.size
+    return [int(np.searchsorted(shares, share)) for share in wanted]

@@ -1,0 +1,257 @@
+"""Objects in an S3 bucket, through s3fs, with nothing cached and every answer checked."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import time
+from collections.abc import Generator, Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from botocore.exceptions import (  # type: ignore[import-untyped]
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from fsspec.asyn import sync
+from s3fs import S3FileSystem
+
+from photochrom.jobs.errors import (
+    AccessDenied,
+    NotFound,
+    SourceChanged,
+    StorageError,
+    UnsafeStorage,
+)
+from photochrom.jobs.storage_access import CHUNK, Access, Entry, explain_os_error
+
+RETRIES = 5
+PART = 8 << 20
+PARTS_AT_ONCE = 4
+CONNECTIONS = 64
+_BREAKS = 3
+_CONFLICT_PAUSES = (0.1, 0.3, 1.0, 3.0)
+_KINDS: dict[int, type[StorageError]] = {
+    401: AccessDenied,
+    403: AccessDenied,
+    404: NotFound,
+    412: SourceChanged,
+}
+_LIBRARY_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError)
+_NO_IDENTITY = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
+
+
+class Bucket:
+    """A prefix of an S3 bucket."""
+
+    failures: tuple[type[Exception], ...] = (OSError, *_LIBRARY_ERRORS)
+
+    def __init__(self, root: str, access: Access) -> None:
+        self._root = root
+        self._bucket, _, base = root.removeprefix("s3://").partition("/")
+        self._base = f"{base}/" if base else ""
+        self._files = _connect(access)
+
+    def _call(self, method: str, key: str, **more: Any) -> Any:
+        return self._files.call_s3(method, Bucket=self._bucket, Key=self._base + key, **more)
+
+    def open(self, key: str, version: str) -> tuple[str, Generator[bytes]]:
+        """Start reading what stands, or what is pinned if it still exists."""
+        answer = self._get(key, version)
+        return version or _version(answer), self._chunks(key, answer)
+
+    def _get(self, key: str, version: str) -> Any:
+        """Ask for what stands now, and for an older VersionId only if that is another version."""
+        missing: Exception | None = None
+        try:
+            answer = self._call("get_object", key)
+            if version in ("", _version(answer), _etag_and_size(answer)):
+                return answer
+            self._close(answer)
+        except FileNotFoundError as error:
+            if not version:
+                raise
+            missing = error
+        try:
+            return self._call("get_object", key, VersionId=version)
+        except self.failures as error:
+            if _status(error) not in (400, 404):
+                raise
+            gone = SourceChanged(f"{self._root}/{key}: the pinned version {version} is gone")
+            raise missing or gone from error
+
+    def _chunks(self, key: str, answer: Any) -> Generator[bytes]:
+        """Stream the body; where the connection breaks, go on from there with the same object."""
+        same = {"IfMatch": answer["ETag"]} | _version_id(answer)
+        done, size = 0, answer["ContentLength"]
+        for breaks in range(_BREAKS + 1):
+            try:
+                while chunk := sync(self._files.loop, _gather, answer["Body"]):
+                    done += len(chunk)
+                    yield chunk
+                if done == size:
+                    return
+            except self.failures:
+                if breaks == _BREAKS or done >= size:
+                    raise
+            finally:
+                self._close(answer)
+            answer = self._call("get_object", key, Range=f"bytes={done}-", **same)
+        raise ConnectionError(f"{done} of {size} bytes came")
+
+    def _close(self, answer: Any) -> None:
+        self._files.loop.call_soon_threadsafe(answer["Body"].close)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write bytes, whole or not at all."""
+        self._files.pipe_file(self._path(key), data, chunksize=PART, **_content_type(key))
+
+    def upload(self, key: str, path: Path) -> None:
+        """Write a file's bytes, whole or not at all."""
+        self._files.put_file(str(path), self._path(key), chunksize=PART, **_content_type(key))
+
+    def _path(self, key: str) -> str:
+        return f"{self._bucket}/{self._base}{key}"
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write bytes only if nothing stands there."""
+        for pause in (*_CONFLICT_PAUSES, None):
+            try:
+                self._call("put_object", key, Body=data, IfNoneMatch="*", **_content_type(key))
+            except self.failures as error:
+                status = _status(error)
+                if status == 412:
+                    return False
+                if status == 501:
+                    raise UnsafeStorage(f"{self._root}: knows no conditional creates") from error
+                if status != 409 or pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return True
+        raise AssertionError("the last pause is None")
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Sort here: not every server lists in the order of keys."""
+        found: list[Entry] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._files.call_s3(
+                "list_objects_v2", Bucket=self._bucket, Prefix=self._base + folder, **more
+            )
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):
+                    found.append(_entry(item["Key"].removeprefix(self._base), item, item["Size"]))
+            if not page.get("IsTruncated"):
+                return iter(sorted(found, key=lambda entry: entry.key))
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def stat(self, key: str) -> Entry:
+        """Look at an object."""
+        answer = self._call("head_object", key)
+        return _entry(key, answer, answer["ContentLength"])
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self._call("delete_object", key)
+
+    def explain(self, error: Exception) -> tuple[type[StorageError], str]:
+        """Name the code only: a server's message may repeat the access key."""
+        if isinstance(error, _NO_IDENTITY):
+            return AccessDenied, str(error)
+        answer = _answer(error)
+        if answer is None:
+            return explain_os_error(error)
+        code = answer.get("Error", {}).get("Code", "no code")
+        status = _status(error)
+        denied = AccessDenied if isinstance(error, PermissionError) else StorageError
+        return _KINDS.get(status, denied), f"{code} (HTTP {status})"
+
+
+def _connect(access: Access) -> S3FileSystem:
+    config: dict[str, Any] = {
+        "retries": {"mode": "standard", "max_attempts": RETRIES},
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        "max_pool_connections": CONNECTIONS,
+    }
+    if access.endpoint:
+        # botocore's newer default checksums are refused by some servers that are not Amazon's
+        config["request_checksum_calculation"] = "when_required"
+        config["response_checksum_validation"] = "when_required"
+    files = S3FileSystem(
+        anon=access.anonymous,
+        endpoint_url=access.endpoint,
+        key=_secret(access.access_key_env),
+        secret=_secret(access.secret_key_env),
+        client_kwargs={"region_name": access.region} if access.region else {},
+        config_kwargs=config,
+        max_concurrency=PARTS_AT_ONCE,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        **({"profile": access.profile} if access.profile else {}),
+    )
+    files.retries = 1  # botocore retries already
+    return files
+
+
+def _secret(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not os.environ.get(name):
+        raise AccessDenied(f"the environment variable {name}, named in the settings, is not set")
+    return os.environ[name]
+
+
+async def _gather(body: Any) -> bytes:
+    """Read up to a chunk: aiohttp hands out whatever has arrived."""
+    parts: list[bytes] = []
+    room = CHUNK
+    while room and (part := await body.read(room)):
+        parts.append(part)
+        room -= len(part)
+    return b"".join(parts)
+
+
+def _entry(key: str, item: Any, size: int) -> Entry:
+    version = _version({"ContentLength": size} | item)
+    storage_class = item.get("StorageClass", "").replace("STANDARD", "")
+    return Entry(key, size, version, item["LastModified"].astimezone(UTC), storage_class)
+
+
+def _version_id(answer: Any) -> dict[str, str]:
+    """Get the VersionId, unless it is the one that every write to an unversioned bucket has."""
+    version = answer.get("VersionId", "null")
+    return {} if version == "null" else {"VersionId": version}
+
+
+def _version(answer: Any) -> str:
+    return _version_id(answer).get("VersionId") or _etag_and_size(answer)
+
+
+def _etag_and_size(answer: Any) -> str:
+    return f"{answer['ETag'].strip(chr(34))}-{answer['ContentLength']}"
+
+
+def _content_type(key: str) -> dict[str, str]:
+    kind, _ = mimetypes.guess_type(key)
+    return {"ContentType": kind} if kind else {}
+
+
+def _answer(error: BaseException | None) -> dict[str, Any] | None:
+    """Find what the server said below the error that s3fs made of it."""
+    while error is not None:
+        if isinstance(error, ClientError):
+            return dict(error.response)
+        error = error.__cause__
+    return None
+
+
+def _status(error: BaseException) -> int:
+    answer = _answer(error) or {}
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

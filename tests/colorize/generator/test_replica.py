@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import nn
+
+from photochrom.colorize.errors import ModelError, OutOfMemory, WrongWeights
+from photochrom.colorize.generator import Generator, load_generator
+from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
+from photochrom.colorize.generator.pocket import PocketNetwork, fuse
+from photochrom.colorize.generator.replica import PocketPainter, memory_errors
+from photochrom.colorize.training.export import export
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Generator:
+    return load_generator("pocket", device="cpu")
+
+
+def photographs(count: int, side: int) -> NDArray[np.uint8]:
+    """Return grey squares with large shapes, gradients and some grain."""
+    random = np.random.default_rng(7)
+    y, x = np.mgrid[0:side, 0:side] / side
+    waves = [np.sin(random.uniform(2, 9) * x + random.uniform(2, 9) * y + i) for i in range(count)]
+    grain = random.normal(0, 4, (count, side, side))
+    return (127 + 90 * np.stack(waves) + grain).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("side", [16, 64, 144, 256])
+def test_plates_have_the_squares_shape(pocket: Generator, side: int) -> None:
+    plates = pocket.chroma(photographs(2, side))
+    assert plates.shape == (2, side, side, 2)
+    assert plates.dtype == np.uint8
+
+
+def test_pocket_paints_colour(pocket: Generator) -> None:
+    plates = pocket.chroma(photographs(2, 128)).astype(int)
+    assert np.abs(plates - 128).max() > 3
+    assert np.abs(plates - 128).mean() < 60
+
+
+def test_a_batch_is_as_its_photos_one_by_one(pocket: Generator) -> None:
+    squares = photographs(5, 144)
+    together = pocket.chroma(squares).astype(int)
+    alone = np.concatenate([pocket.chroma(square[None]) for square in squares]).astype(int)
+    assert np.abs(together - alone).max() <= 1
+
+
+def test_an_empty_batch_gives_no_plates(pocket: Generator) -> None:
+    assert pocket.chroma(np.empty((0, 64, 64), np.uint8)).shape == (0, 64, 64, 2)
+
+
+def test_a_view_that_is_not_contiguous_is_painted_alike(pocket: Generator) -> None:
+    squares = photographs(2, 64)
+    flipped = np.ascontiguousarray(squares[:, :, ::-1])
+    np.testing.assert_array_equal(pocket.chroma(squares[:, :, ::-1]), pocket.chroma(flipped))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((2, 64, 32), np.uint8), np.zeros((1, 64, 64))])
+def test_what_is_not_grey_squares_is_refused(pocket: Generator, bad: NDArray[np.uint8]) -> None:
+    with pytest.raises(ModelError, match="not grey 8-bit squares"):
+        pocket.chroma(bad)
+
+
+def test_bfloat16_is_close_to_float32(pocket: Generator) -> None:
+    squares = photographs(2, 128)
+    coarse = load_generator("pocket", device="cpu", precision="bfloat16")
+    assert coarse.precision == "bfloat16"
+    difference = coarse.chroma(squares).astype(int) - pocket.chroma(squares)
+    assert np.abs(difference).mean() < 1.5
+
+
+def test_a_replica_says_what_it_is(pocket: Generator) -> None:
+    assert (pocket.name, pocket.device, pocket.precision) == ("pocket", "cpu", "float32")
+    assert len(pocket.weights_sha256) == 64
+
+
+def test_saturation_of_the_file_scales_the_colour(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = PocketNetwork()
+    nn.init.constant_(network.chroma.bias, 0.3)  # type: ignore[arg-type]
+    squares = np.full((1, 64, 64), 128, np.uint8)
+    strengths = []
+    for saturation in (0.5, 1.0):
+        file = tmp_path / f"{saturation}.safetensors"
+        export(network.state_dict(), file, family="pocket", saturation=saturation)
+        plate = load_generator("pocket", weights=file).chroma(squares)
+        strengths.append(np.abs(plate.astype(float) - 128).mean())
+    assert strengths[0] > 3
+    assert strengths[1] == pytest.approx(2 * strengths[0], rel=0.2)
+
+
+def test_weights_of_another_family_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(1)}, file)
+    with pytest.raises(WrongWeights, match="family None"):
+        load_generator("pocket", weights=file)
+
+
+def test_fusing_changes_nothing_but_rounding() -> None:
+    torch.manual_seed(1)
+    network = PocketNetwork().train()
+    grey = torch.rand(2, 1, 64, 64) * 255
+    with torch.no_grad():
+        network(grey)  # gives the normalisations statistics to fold
+        before = network.eval()(grey)
+        after = fuse(network)(grey)
+    torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-3)
+
+
+def test_rendering_zero_chroma_is_neutral() -> None:
+    painter = PocketPainter(PocketNetwork(), 1.0)
+    grey = torch.arange(256.0).reshape(1, 1, 16, 16)
+    rgb = painter.render(torch.zeros(1, 2, 8, 8), grey)
+    assert (cbcr(rgb) * 255).abs().max() < 0.1
+    torch.testing.assert_close(rgb[:, :1] * 255, grey, rtol=0, atol=0.1)
+
+
+def test_lab_and_back_is_the_same_colour() -> None:
+    torch.manual_seed(0)
+    rgb = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(lab_to_rgb(rgb_to_lab(rgb)), rgb, rtol=0, atol=1e-5)
+
+
+def test_lab_of_red_is_the_published_one() -> None:
+    red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    lab = rgb_to_lab(red).flatten().tolist()
+    assert lab == pytest.approx([53.24, 80.09, 67.20], abs=0.05)
+
+
+def test_cbcr_of_red_is_the_standards() -> None:
+    red = torch.tensor([255.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    assert cbcr(red).flatten().tolist() == pytest.approx([-43.03, 127.5], abs=0.01)
+
+
+def test_memory_that_runs_out_is_told_as_such() -> None:
+    with pytest.raises(OutOfMemory, match="memory") as caught, memory_errors():
+        torch.empty(2**55, dtype=torch.uint8)
+    assert caught.value.retriable
+
+
+def test_other_errors_of_torch_pass_through() -> None:
+    with pytest.raises(RuntimeError, match="size"), memory_errors():
+        torch.zeros(2) + torch.zeros(3)

