@@ -13,7 +13,6 @@ bits; grey float samples in [0, 1] become `round(65535 v)`. Alpha and infrared a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,13 +26,7 @@ from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples, strips
 from photochrom.colorize.picture.source import Header, Source, refuse, sniff
 from photochrom.colorize.picture.tiff import open_tiff, tiff_facts
-
-os.environ.setdefault("VIPS_BLOCK_UNTRUSTED", "1")
-os.environ.setdefault("VIPS_CONCURRENCY", "1")  # threads are the worker's, one picture each
-
-import pyvips
-
-pyvips.cache_set_max(0)  # libvips caches by file name, and temporary names come again
+from photochrom.colorize.picture.vips import pyvips
 
 MAX_PIXELS = 500_000_000
 

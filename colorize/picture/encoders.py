@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 import tifffile
 from PIL import Image
 
 from photochrom.colorize.errors import PrintError
 from photochrom.colorize.picture.luma import Samples, type_of
 from photochrom.colorize.picture.source import Header
+from photochrom.colorize.picture.vips import pyvips
 
 _BIGTIFF_FROM = (1 << 32) - (1 << 25)
 _STRIP_BYTES = 1 << 20

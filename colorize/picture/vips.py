@@ -1,0 +1,18 @@
+"""libvips as we use it: no untrusted loaders, no caches, one thread to a picture.
+
+Import `pyvips` from here: libvips reads its environment once, when it is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("VIPS_BLOCK_UNTRUSTED", "1")
+os.environ.setdefault("VIPS_CONCURRENCY", "1")  # the threads are the worker's
+
+import pyvips
+
+pyvips.cache_set_max(0)  # it caches by file name, and temporary names come again
+pyvips.operation_block_set("VipsForeignLoadRaw", False)  # our own samples, never a sniffed file
+
+__all__ = ["pyvips"]
