@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import mimetypes
 import os
 import time
@@ -42,6 +44,7 @@ _KINDS: dict[int, type[StorageError]] = {
     404: NotFound,
     412: SourceChanged,
 }
+_NO_SUCH_VERSION = {400, 403, 404, 405, 501}
 _LIBRARY_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError)
 _NO_IDENTITY = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
 
@@ -56,6 +59,7 @@ class Bucket:
         self._bucket, _, base = root.removeprefix("s3://").partition("/")
         self._base = f"{base}/" if base else ""
         self._files = _connect(access)
+        self._seals = access.endpoint is not None  # for Amazon's, botocore adds a checksum itself
 
     def _call(self, method: str, key: str, **more: Any) -> Any:
         return self._files.call_s3(method, Bucket=self._bucket, Key=self._base + key, **more)
@@ -77,13 +81,23 @@ class Bucket:
             if not version:
                 raise
             missing = error
-        try:
-            return self._call("get_object", key, VersionId=version)
-        except self.failures as error:
-            if _status(error) not in (400, 404):
-                raise
+        older = self._get_older(key, version)
+        if older is None:
             gone = SourceChanged(f"{self._root}/{key}: the pinned version {version} is gone")
-            raise missing or gone from error
+            raise missing or gone
+        return older
+
+    def _get_older(self, key: str, version: str) -> Any | None:
+        try:
+            answer = self._call("get_object", key, VersionId=version)
+        except self.failures as error:
+            if _status(error) in _NO_SUCH_VERSION:
+                return None
+            raise
+        if answer.get("VersionId") == version:
+            return answer
+        self._close(answer)  # SeaweedFS gives what stands when a bucket has no versions
+        return None
 
     def _chunks(self, key: str, answer: Any) -> Generator[bytes]:
         """Stream the body; where the connection breaks, go on from there with the same object."""
@@ -109,11 +123,24 @@ class Bucket:
 
     def write(self, key: str, data: bytes) -> None:
         """Write bytes, whole or not at all."""
-        self._files.pipe_file(self._path(key), data, chunksize=PART, **_content_type(key))
+        if len(data) < 2 * PART:
+            self._call("put_object", key, Body=data, **self._sealed(key, data))
+        else:
+            self._files.pipe_file(self._path(key), data, chunksize=PART, **_content_type(key))
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes, whole or not at all."""
-        self._files.put_file(str(path), self._path(key), chunksize=PART, **_content_type(key))
+        if path.stat().st_size < 2 * PART:
+            self.write(key, path.read_bytes())
+        else:
+            self._files.put_file(str(path), self._path(key), chunksize=PART, **_content_type(key))
+
+    def _sealed(self, key: str, data: bytes) -> dict[str, str]:
+        """Say what the bytes must be: SeaweedFS stores an empty object if a line breaks before them."""
+        if not self._seals:
+            return _content_type(key)
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        return {"ContentMD5": base64.b64encode(digest).decode(), **_content_type(key)}
 
     def _path(self, key: str) -> str:
         return f"{self._bucket}/{self._base}{key}"
@@ -122,7 +149,7 @@ class Bucket:
         """Write bytes only if nothing stands there."""
         for pause in (*_CONFLICT_PAUSES, None):
             try:
-                self._call("put_object", key, Body=data, IfNoneMatch="*", **_content_type(key))
+                self._call("put_object", key, Body=data, IfNoneMatch="*", **self._sealed(key, data))
             except self.failures as error:
                 status = _status(error)
                 if status == 412:
@@ -181,7 +208,7 @@ def _connect(access: Access) -> S3FileSystem:
         "max_pool_connections": CONNECTIONS,
     }
     if access.endpoint:
-        # botocore's newer default checksums are refused by some servers that are not Amazon's
+        # some servers that aren't Amazon's refuse botocore's checksums; ours are Content-MD5
         config["request_checksum_calculation"] = "when_required"
         config["response_checksum_validation"] = "when_required"
     files = S3FileSystem(

@@ -41,10 +41,13 @@ class Photo:
         `sha256` is taken as the file's digest if it is already known.
         """
         path = Path(path)
-        source = open_source(path, max_pixels)
-        plane, sample = _read(source)
-        upright = _upright(plane, source.header.orientation)
-        return cls(source.header, upright, sha256 or file_sha256(path), sample)
+        return cls.read(open_source(path, max_pixels), sha256 or file_sha256(path))
+
+    @classmethod
+    def read(cls, source: Source, sha256: str) -> Photo:
+        """Decode an opened source, whose header may have been looked at; raises SourceError."""
+        plane, sample = _decode(source)
+        return cls(source.header, _upright(plane, source.header.orientation), sha256, sample)
 
     @property
     def width(self) -> int:
@@ -94,7 +97,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(source: Source) -> tuple[Samples, NDArray[np.float64] | None]:
+def _decode(source: Source) -> tuple[Samples, NDArray[np.float64] | None]:
     """Decode all rows into one luma plane, and keep every n-th pixel of a coloured one."""
     header = source.header
     plane = np.empty((header.height, header.width), type_of(header.bits))

@@ -43,6 +43,11 @@ class Header:
     description: str = ""
     tone_evidence: str = ""
 
+    @property
+    def luma_bytes(self) -> int:
+        """What the decoded luma takes in memory."""
+        return self.width * self.height * self.bits // 8
+
 
 @dataclass(frozen=True)
 class Source:

@@ -44,8 +44,13 @@ _HEADING = """# Credits of the sample archive
 Every picture here was changed: turned grey by its BT.601 luma (but for the one in colour), scaled
 down and stored again as another kind of file; some were toned, turned into a negative, cut short or
 given noise on purpose. The licences of the originals hold for these versions too.
-CC BY 2.0: https://creativecommons.org/licenses/by/2.0/
-CC0 1.0: https://creativecommons.org/publicdomain/zero/1.0/
+
+Debian's copyright file covers the GCompris folders by wildcards only (GPL-3, GPL-3+); the README of
+each folder in the GCompris sources names every photograph, its author, its page on Wikimedia
+Commons and "Public Domain", and that is what this table follows.
+
+- CC BY 2.0: https://creativecommons.org/licenses/by/2.0/
+- CC0 1.0: https://creativecommons.org/publicdomain/zero/1.0/
 
 | file | title | author | licence | from | where the licence is stated |
 |---|---|---|---|---|---|

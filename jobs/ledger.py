@@ -1,0 +1,86 @@
+"""The ledger: commits, created once each, last of all that a shard writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from photochrom.jobs.identity import digest
+from photochrom.jobs.pinned import Pinned, code_version
+from photochrom.jobs.plan import Plan
+from photochrom.jobs.reasons import Outcome
+from photochrom.jobs.records import LedgerRow, PrintedRow, to_parquet
+from photochrom.jobs.store import Store
+
+
+def commit_name(shard_key: str) -> str:
+    """Return the key of a shard's commit."""
+    return f"ledger/shard-{shard_key}.parquet"
+
+
+def skips_name(plan: int) -> str:
+    """Return the key of the commit of what a plan skipped."""
+    return f"ledger/plan-{plan:06d}.parquet"
+
+
+def committed(store: Store) -> set[str]:
+    """Return the keys of all commits that stand."""
+    return {entry.key for entry in store.list("ledger/")}
+
+
+def commit(store: Store, shard_key: str, rows: Sequence[LedgerRow]) -> bool:
+    """Commit a shard; False if another's commit stands, which then is the truth."""
+    return store.put_if_absent(commit_name(shard_key), to_parquet(LedgerRow, rows))
+
+
+def file_prints(store: Store, shard_key: str, rows: Sequence[PrintedRow]) -> None:
+    """File a shard's prints, before its commit.
+
+    The name comes from the content: two workers with the same prints file them once, two with
+    different ones do not hide each other, and a print counts if the ledger knows its plate.
+    """
+    by_recipe: dict[str, list[PrintedRow]] = {}
+    for row in rows:
+        by_recipe.setdefault(row.print_digest, []).append(row)
+    for print_digest, prints in by_recipe.items():
+        content = digest([[row.row_key, row.plate_sha256, row.output_sha256] for row in prints])
+        name = f"printed/{print_digest}/shard-{shard_key}.{content[:16]}.parquet"
+        store.put_if_absent(name, to_parquet(PrintedRow, prints))
+
+
+def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> list[LedgerRow]:
+    """Commit the rows that a plan skipped; whoever finds them uncommitted may do it."""
+    now = datetime.now(UTC)
+    rows = [
+        LedgerRow(
+            row_id=row.row_id,
+            row_key=row.row_key,
+            plan=plan.number,
+            shard_key="",
+            attempt=0,
+            outcome=Outcome.SKIPPED,
+            reason=row.skip,
+            ai_colorized=False,
+            source_uri=row.source_uri,
+            source_version=row.source_version,
+            source_bytes=row.source_bytes,
+            model=pinned.paint.model,
+            weights_sha256=pinned.paint.weights_sha256,
+            recipe_digest=pinned.recipe_digest,
+            recipe_json=pinned.paint.model_dump_json(),
+            render_size=pinned.paint.render_size,
+            precision=pinned.paint.precision,
+            code_version=code_version(),
+            operator=operator,
+            worker="",
+            device="",
+            started_at=now,
+            finished_at=now,
+            collection=row.collection,
+            rights=row.rights,
+            restriction=row.restriction,
+        )
+        for row in plan.skipped
+    ]
+    store.put_if_absent(skips_name(plan.number), to_parquet(LedgerRow, rows))
+    return rows

@@ -1,0 +1,230 @@
+"""Manifests: which photographs a job is about, read from a table or from a folder, and validated.
+
+A table (.parquet, .csv, .jsonl) has a row per photograph; only its URI is needed, relative to the
+table or in full. A folder or prefix stands for the picture files below it; their sub-folder is
+their collection. Every complaint names the row's number, counted from 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from photochrom.jobs.errors import ManifestError
+from photochrom.jobs.settings import Columns, Job
+from photochrom.jobs.store import Store
+
+TONES = ("", "auto", "positive", "negative")
+PICTURE_ENDINGS = frozenset(
+    [
+        "jpg",
+        "jpeg",
+        "jpe",
+        "jfif",
+        "png",
+        "tif",
+        "tiff",
+        "webp",
+        "gif",
+        "bmp",
+        "jp2",
+        "j2k",
+        "jpx",
+        "jxl",
+        "heic",
+        "heif",
+        "avif",
+        "dng",
+        "nef",
+        "cr2",
+        "arw",
+    ]
+)
+_SCHEMES = ("file://", "s3://", "memory://")
+_KEY_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRow:
+    """One photograph as the manifest names it; `bytes` is -1 where it does not say."""
+
+    row_id: str
+    uri: str
+    version: str = ""
+    bytes: int = -1
+    collection: str = ""
+    tone: str = ""
+    rights: str = ""
+    restriction: str = ""
+    storage_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The rows, and how many files of a folder were left out, by their ending."""
+
+    rows: tuple[ManifestRow, ...]
+    left_out: Mapping[str, int]
+
+
+def read_manifest(job: Job) -> Manifest:
+    """Read and validate a job's manifest; raises ManifestError, NotFound, AccessDenied."""
+    ending = PurePosixPath(job.manifest).suffix.lower()
+    if ending in _READERS and not job.manifest.endswith("/"):
+        base, _, name = job.manifest.rpartition("/")
+        data = Store(base, job.storage.source).read(name)
+        try:
+            rows = tuple(_table_rows(job, base, _READERS[ending](data)))
+        except (ValueError, csv.Error) as error:
+            raise ManifestError(f"{job.manifest}: not a readable {ending} table: {error}") from None
+        manifest = Manifest(rows, {})
+    else:
+        manifest = _folder(job)
+    if not manifest.rows:
+        raise ManifestError(f"{job.manifest}: no photographs there")
+    return manifest
+
+
+# --- folders and prefixes --------------------------------------------------------------------
+
+
+def _folder(job: Job) -> Manifest:
+    """List the pictures below a folder; hidden files are passed over like other endings."""
+    root = job.manifest.rstrip("/")
+    if f"{job.output.rstrip('/')}/".startswith(f"{root}/"):
+        raise ManifestError(f"{job.output}: the output place lies inside the source folder {root}")
+    rows, left_out = [], Counter[str]()
+    for entry in Store(root, job.storage.source).list():
+        path = PurePosixPath(entry.key)
+        ending = path.suffix.lower().lstrip(".")
+        if ending not in PICTURE_ENDINGS or any(part.startswith(".") for part in path.parts):
+            left_out[f".{ending}" if ending else path.name] += 1
+            continue
+        rows.append(
+            ManifestRow(
+                row_id=entry.key,
+                uri=f"{root}/{entry.key}",
+                version=entry.version,
+                bytes=entry.size,
+                collection="" if str(path.parent) == "." else str(path.parent),
+                storage_class=entry.storage_class,
+            )
+        )
+    return Manifest(tuple(rows), dict(left_out))
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def _parquet(data: bytes) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches():
+        yield from batch.to_pylist()
+
+
+def _csv(data: bytes) -> Iterator[dict[str, Any]]:
+    yield from csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+
+
+def _jsonl(data: bytes) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ManifestError(f"line {number}: not a JSON object")
+            yield row
+
+
+_READERS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+}
+
+
+def _table_rows(job: Job, base: str, records: Iterable[dict[str, Any]]) -> Iterator[ManifestRow]:
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        try:
+            row = _row(job, base, record)
+        except ManifestError as error:
+            raise ManifestError(f"{job.manifest}: row {number}: {error}") from None
+        if row.row_id in seen:
+            raise ManifestError(
+                f"{job.manifest}: row {number}: the id {row.row_id!r} is also row {seen[row.row_id]}'s"
+            )
+        seen[row.row_id] = number
+        yield row
+
+
+def _row(job: Job, base: str, record: dict[str, Any]) -> ManifestRow:
+    columns = job.columns
+    if columns.uri not in record:
+        raise ManifestError(
+            f"no column {columns.uri!r}, only {', '.join(map(repr, record))}; "
+            "name yours in [columns], as in uri = 'path'"
+        )
+    values = {
+        name: _text(record.get(column), column)
+        for name, column in columns.model_dump().items()
+        if name != "bytes"
+    }
+    uri = values["uri"]
+    values["row_id"] = values["row_id"] or uri
+    values["tone"] = values["tone"].lower()
+    if values["tone"] not in TONES:
+        raise ManifestError(f"tone {values['tone']!r} is none of {', '.join(TONES[1:])}")
+    values["uri"] = _resolved(uri, base, job.allow)
+    return ManifestRow(bytes=_size(record.get(columns.bytes), columns), **values)
+
+
+def _text(value: Any, column: str) -> str:
+    text = "" if value is None else str(value)
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise ManifestError(f"{column} has control characters: {text!r}")
+    return text
+
+
+def _size(value: Any, columns: Columns) -> int:
+    if value in (None, ""):
+        return -1
+    try:
+        size = int(value)
+    except (TypeError, ValueError):
+        size = -1
+    if size < 0:
+        raise ManifestError(f"{columns.bytes} is {value!r}, not a number of bytes")
+    return size
+
+
+def _resolved(uri: str, base: str, allow: tuple[str, ...]) -> str:
+    """Return the full URI of a source; raises ManifestError where it may not lie."""
+    if not uri:
+        raise ManifestError("the URI is empty")
+    whole = "://" in uri
+    path = uri.partition("://")[2] if whole else uri
+    if ".." in path.replace("\\", "/").split("/"):
+        raise ManifestError(f"{uri!r} has '..' in it")
+    if not whole and (path.startswith(("/", "\\")) or path[1:3] in (":/", ":\\")):
+        raise ManifestError(f"{uri!r} is an absolute path; write it relative, or as file://")
+    if len(path.encode()) > _KEY_BYTES:
+        raise ManifestError(f"{uri[:60]!r}... is longer than {_KEY_BYTES} bytes")
+    if not whole:
+        return f"{base}/{uri}"
+    if not uri.startswith(_SCHEMES):
+        raise ManifestError(f"{uri!r}: no such storage; there are {', '.join(_SCHEMES)}")
+    allowed = (f"{base}/", "s3://", *allow)
+    if not uri.startswith(allowed):
+        raise ManifestError(
+            f'{uri!r} lies outside {base}; add its prefix to the job: allow = ["{uri}"]'
+        )
+    return uri

@@ -1,0 +1,168 @@
+"""Rows as frozen dataclasses, and their Parquet form: one definition for both."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+
+_TYPES: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
+
+R = TypeVar("R")
+
+
+@cache
+def schema_of(row: type) -> pa.Schema:
+    """Return the Arrow schema of a row class, field by field, in order."""
+    hints = typing.get_type_hints(row)
+    return pa.schema([_field(field.name, hints[field.name]) for field in fields(row)])
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    (kind,) = (option for option in options if option is not type(None))
+    return pa.field(name, _TYPES[kind], nullable=len(options) > 1)
+
+
+def to_parquet(row: type[R], rows: Iterable[R], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return the rows as one Parquet file, compressed, with optional file metadata."""
+    names = [field.name for field in fields(row)]  # type: ignore[arg-type]
+    records = [{name: getattr(one, name) for name in names} for one in rows]
+    schema = schema_of(row).with_metadata(dict(metadata or {}))
+    table = pa.Table.from_pylist(records, schema=schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def from_parquet(row: type[R], data: bytes) -> tuple[list[R], dict[str, str]]:
+    """Read rows and file metadata back; columns added by later versions are left out."""
+    table = pq.read_table(pa.BufferReader(data))
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    names = [name for name in schema_of(row).names if name in table.schema.names]
+    return [row(**record) for record in table.select(names).to_pylist()], metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One input as a plan orders it; a row with a `skip` reason has no shard (-1)."""
+
+    row_id: str
+    row_key: str
+    source_uri: str
+    source_version: str
+    source_bytes: int
+    shard: int
+    shard_key: str
+    skip: str
+    tone: str
+    collection: str
+    rights: str
+    restriction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """What became of one input."""
+
+    row_id: str
+    row_key: str
+    plan: int
+    shard_key: str
+    attempt: int
+    schema_version: int = SCHEMA_VERSION
+    outcome: str
+    reason: str = ""
+    error: str = ""
+    ai_colorized: bool
+    digital_source_type: str = ""
+    source_uri: str
+    source_version: str
+    source_bytes: int
+    source_sha256: str | None = None
+    source_luma_sha256: str | None = None
+    source_format: str | None = None
+    decoder: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bits: int | None = None
+    tone: str | None = None
+    tone_evidence: str | None = None
+    tone_table_sha256: str | None = None
+    tone_table_uri: str | None = None
+    plate_uri: str | None = None
+    plate_sha256: str | None = None
+    chroma_mean: float | None = None
+    colourfulness: float | None = None
+    confidence: float | None = None
+    model: str
+    weights_sha256: str
+    recipe_digest: str
+    recipe_json: str
+    render_size: int
+    precision: str
+    fallback: str = ""
+    code_version: str
+    operator: str
+    worker: str
+    device: str
+    started_at: datetime
+    finished_at: datetime
+    gpu_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    collection: str
+    rights: str
+    restriction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintedRow:
+    """One print of one plate."""
+
+    row_id: str
+    row_key: str
+    shard_key: str
+    print_digest: str
+    schema_version: int = SCHEMA_VERSION
+    plate_sha256: str
+    output_uri: str
+    output_bytes: int
+    output_sha256: str
+    output_format: str
+    width: int
+    height: int
+    bits: int
+    luma_sha256: str
+    luma_proof: str
+    luma_max_error: int
+    luma_mean_error: float
+    chroma_scaled_fraction: float
+    marks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """What somebody decided later about a row or an object: review, takedown, recall, withdrawn."""
+
+    event: str
+    row_id: str
+    row_key: str
+    subject: str
+    actor: str
+    at: datetime
+    note: str

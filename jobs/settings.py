@@ -1,0 +1,190 @@
+"""The job file: frozen settings with a reason for every default; unknown keys are errors."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture.recipe import PrintRecipe
+from photochrom.jobs.identity import digest
+from photochrom.jobs.storage_access import Access
+
+MIB = 1 << 20
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Storage(_Settings):
+    """Where each side lies and as whom; sources are only ever read."""
+
+    source: Access = Access()
+    output: Access = Access()
+
+
+class Columns(_Settings):
+    """What the manifest calls our columns; only `uri` must be there."""
+
+    row_id: str = "row_id"
+    uri: str = "uri"
+    version: str = "version"
+    bytes: str = "bytes"
+    collection: str = "collection"
+    tone: str = "tone"
+    rights: str = "rights"
+    restriction: str = "restriction"
+    storage_class: str = "storage_class"
+
+
+class Paint(_Settings):
+    """The paint recipe, as asked for: all that decides a plate."""
+
+    model: str = "pocket"
+    weights: str | None = Field(None, description="a path; leave out for embedded models")
+    sha256: str | None = Field(None, description="refuse any other weights")
+    render_size: int = Field(256, ge=64, le=2048, multiple_of=16)
+    tone: Literal["auto", "positive", "negative"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class Run(_Settings):
+    """How the work is spread; nothing here changes a pixel."""
+
+    replicas: int | Literal["auto"] = "auto"
+    cpus_per_replica: float = Field(1, gt=0)
+    gpus_per_replica: float | Literal["auto"] = "auto"
+    batch: int = Field(8, ge=1, description="squares per generator call")
+    threads: int = Field(2, ge=1, description="fetching and printing beside the generator")
+    attempts: int = Field(3, ge=2, description="of a shard, before it is left for the next run")
+    lease_seconds: float = Field(1800, gt=0, description="of silence, before a worker is replaced")
+    shard_rows: int = Field(200, ge=1)
+    shard_bytes: int = Field(1024 * MIB, ge=1)
+    bytes_in_flight: int = Field(1024 * MIB, ge=1, description="decoded samples in one worker")
+
+
+class Limits(_Settings):
+    """Bounds that keep a mistake small."""
+
+    max_pixels: int = Field(500_000_000, ge=1, description="of one source, by its header")
+    confirm_bytes: int = Field(1 << 40, ge=0, description="ask on a terminal beyond this output")
+
+
+class Job(_Settings):
+    """One manifest, one output place, one paint recipe, one print recipe, and how to run."""
+
+    manifest: str
+    output: str
+    allow: tuple[str, ...] = Field((), description="further prefixes that sources may lie under")
+    columns: Columns = Columns()
+    storage: Storage = Storage()
+    paint: Paint = Paint()
+    print: PrintRecipe = PrintRecipe()
+    run: Run = Run()
+    limits: Limits = Limits()
+    operator: str = ""
+
+    @field_validator("manifest", "output")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must name a place")
+        return value if "://" in value else "file://" + _absolute(value)
+
+    @cached_property
+    def print_digest(self) -> str:
+        """The name of the print recipe, as prints are filed under it."""
+        return print_digest(self.print)
+
+
+def print_digest(recipe: PrintRecipe) -> str:
+    """Return the name under which prints of a recipe are filed, 16 hex digits."""
+    return digest(recipe.model_dump(mode="json"))[:16]
+
+
+def _absolute(path: str) -> str:
+    folder = "/" if path.endswith("/") and path != "/" else ""
+    return str(Path(path).expanduser().absolute()) + folder
+
+
+def load_job(target: str, output: str | None = None, changes: Sequence[str] = ()) -> Job:
+    """Read `JOB.toml`, or take `MANIFEST OUTPUT`; then apply `--set a.b=value` changes.
+
+    Paths in a job file are relative to it. Raises SettingsError: one line, with the key.
+    """
+    if output is None:
+        if not target.endswith(".toml"):
+            raise SettingsError(f"{target}: give a job file (.toml), or a manifest and an output")
+        values = _read_toml(Path(target))
+    else:
+        values = {"manifest": target, "output": output}
+    for change in changes:
+        _apply(values, change)
+    try:
+        return Job.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, target)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such job file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    for name in ("manifest", "output"):
+        place = values.get(name)
+        if isinstance(place, str) and place and "://" not in place:
+            values[name] = _absolute(str(path.parent / place) + ("/" if place[-1] == "/" else ""))
+    return values
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    name, equals, text = change.partition("=")
+    if not equals or not name:
+        raise SettingsError(f"--set {change}: write it as section.key=value")
+    *sections, key = name.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"--set {change}: {section} is a value, not a section")
+    values[key] = _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    """Read a value as JSON where it is JSON, else as the text that it is."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _one_line(error: ValidationError, target: str) -> str:
+    """Turn pydantic's report into one line that names each key and what is wrong with it."""
+    faults = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"] if not _is_type(part))
+        text = fault["msg"]
+        if fault["type"] == "extra_forbidden":
+            text = f"no such setting; there are {', '.join(_siblings(fault['loc']))}"
+        faults.append(f"{key}: {text}")
+    return f"{target}: " + "; ".join(dict.fromkeys(faults))
+
+
+def _is_type(part: int | str) -> bool:
+    return isinstance(part, str) and (part in ("int", "float") or part.startswith("literal["))
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Job
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)
