@@ -23,27 +23,8 @@ from photochrom.jobs.store import Store
 TONES = ("", "auto", "positive", "negative")
 PICTURE_ENDINGS = frozenset(
     [
-        "jpg",
-        "jpeg",
-        "jpe",
-        "jfif",
-        "png",
-        "tif",
-        "tiff",
-        "webp",
-        "gif",
-        "bmp",
-        "jp2",
-        "j2k",
-        "jpx",
-        "jxl",
-        "heic",
-        "heif",
-        "avif",
-        "dng",
-        "nef",
-        "cr2",
-        "arw",
+        *("jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "webp", "gif", "bmp", "jp2", "j2k"),
+        *("jpx", "jxl", "heic", "heif", "avif", "dng", "nef", "cr2", "arw"),
     ]
 )
 _SCHEMES = ("file://", "s3://", "memory://")
@@ -159,9 +140,8 @@ def _table_rows(job: Job, base: str, records: Iterable[dict[str, Any]]) -> Itera
         except ManifestError as error:
             raise ManifestError(f"{job.manifest}: row {number}: {error}") from None
         if row.row_id in seen:
-            raise ManifestError(
-                f"{job.manifest}: row {number}: the id {row.row_id!r} is also row {seen[row.row_id]}'s"
-            )
+            twice = f"the id {row.row_id!r} is row {seen[row.row_id]}'s already"
+            raise ManifestError(f"{job.manifest}: row {number}: {twice}")
         seen[row.row_id] = number
         yield row
 

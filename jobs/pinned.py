@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.generator import weights_digest
 from photochrom.colorize.picture import PIXELS
-from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.jobs.errors import JobError, NotFound, OtherJob
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import SCHEMA_VERSION
@@ -51,15 +50,14 @@ class PaintRecipe(BaseModel):
 
 
 class Pinned(BaseModel):
-    """The content of job.json."""
+    """The content of job.json: the job as it was first run, and its digests."""
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: int = SCHEMA_VERSION
-    manifest: str
+    job: Job
     paint: PaintRecipe
     recipe_digest: str
-    print: PrintRecipe
     print_digest: str
     software: str
     created_at: str
@@ -85,10 +83,9 @@ def pinned_of(job: Job) -> Pinned:
     """Say what a job would pin."""
     paint = paint_recipe(job)
     return Pinned(
-        manifest=job.manifest,
+        job=job,
         paint=paint,
         recipe_digest=paint.digest,
-        print=job.print,
         print_digest=print_digest(job.print),
         software=f"photochrom {code_version()}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -138,7 +135,7 @@ def pin(store: Store, wanted: Pinned) -> Pinned:
 
 def _flat(pinned: Pinned) -> dict[str, object]:
     """Return what must agree, by dotted name."""
-    flat: dict[str, object] = {"manifest": pinned.manifest}
+    flat: dict[str, object] = {"manifest": pinned.job.manifest}
     flat |= {f"paint.{name}": value for name, value in pinned.paint.model_dump().items()}
-    flat |= {f"print.{name}": value for name, value in pinned.print.model_dump().items()}
+    flat |= {f"print.{name}": value for name, value in pinned.job.print.model_dump().items()}
     return flat

@@ -18,7 +18,7 @@ from photochrom.jobs.manifest import ManifestRow
 from photochrom.jobs.queue import Shard
 from photochrom.jobs.reasons import Reason
 from photochrom.jobs.records import PlanRow, from_parquet, to_parquet
-from photochrom.jobs.settings import Job, Run
+from photochrom.jobs.settings import Run
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store, split_uri
 
@@ -44,7 +44,9 @@ class Plan:
         for row in self.rows:
             if not row.skip:
                 by_key.setdefault(row.shard_key, []).append(row)
-        return [Shard(key, self.number, tuple(rows)) for key, rows in by_key.items()]
+        return [
+            Shard(key, self.number, self.created_at, tuple(rows)) for key, rows in by_key.items()
+        ]
 
     @property
     def skipped(self) -> list[PlanRow]:
@@ -80,7 +82,7 @@ def append_plan(store: Store, kind: str, rows: Sequence[PlanRow], run: Run) -> P
 
 
 def extend(
-    store: Store, job: Job, rows: Sequence[PlanRow], sample: int | None = None
+    store: Store, run: Run, rows: Sequence[PlanRow], sample: int | None = None
 ) -> list[Plan]:
     """Plan the rows that no plan holds yet, and return the whole log.
 
@@ -93,7 +95,7 @@ def extend(
             new = new[:: max(1, len(new) // sample)][:sample] if sample else []
         if not new:
             return plans
-        if plan := append_plan(store, "grow", new, job.run):
+        if plan := append_plan(store, "grow", new, run):
             return [*plans, plan]
 
 

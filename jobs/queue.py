@@ -1,8 +1,9 @@
 """The queue of shards: a pure state machine that knows attempts, suspects and what is left.
 
-A shard is tried whole first. After a death it is tried photo by photo, and the photo that a worker
-was on when it died again is condemned: the next attempt gives it a `killed_worker` row without
-touching it. Deaths that name a photo cost no attempt, so a shard of many such photos still ends.
+A shard is tried whole first. After a death or an error it is tried photo by photo, and the photo
+that a worker was on when it died again is condemned: the next attempt gives it a `killed_worker`
+row without touching it. Deaths that name a photo cost no attempt, so a shard of many such photos
+still ends.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Shard:
 
     key: str
     plan: int
+    ordered_at: str
     rows: tuple[PlanRow, ...]
 
 
@@ -66,6 +68,12 @@ class Queue:
         """How many shards wait or run."""
         return len(self._waiting) + len(self._running)
 
+    @property
+    def rows_left(self) -> int:
+        """How many rows the waiting and running shards hold."""
+        keys = [*self._waiting, *self._running]
+        return sum(len(self._states[key].shard.rows) for key in keys)
+
     def next(self, now: float) -> Attempt | None:
         """Take the next shard whose turn it is; None if all must wait."""
         for _ in range(len(self._waiting)):
@@ -99,6 +107,7 @@ class Queue:
     def failed(self, key: str, error: str, now: float) -> None:
         """Note that the work raised, its worker alive: try again later, or give up."""
         if state := self._stopped(key):
+            state.careful = True
             self._again(state, error, now)
 
     def died(self, key: str, cause: str, now: float) -> None:

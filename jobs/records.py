@@ -27,13 +27,13 @@ R = TypeVar("R")
 
 
 @cache
-def schema_of(row: type) -> pa.Schema:
+def schema_of(row: type[Any]) -> pa.Schema:
     """Return the Arrow schema of a row class, field by field, in order."""
     hints = typing.get_type_hints(row)
-    return pa.schema([_field(field.name, hints[field.name]) for field in fields(row)])
+    return pa.schema([_field(field.name, hints[field.name]) for field in fields(row)])  # type: ignore[arg-type]
 
 
-def _field(name: str, hint: Any) -> pa.Field:
+def _field(name: str, hint: Any) -> pa.Field[pa.DataType]:
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     (kind,) = (option for option in options if option is not type(None))
     return pa.field(name, _TYPES[kind], nullable=len(options) > 1)

@@ -136,7 +136,7 @@ class Bucket:
             self._files.put_file(str(path), self._path(key), chunksize=PART, **_content_type(key))
 
     def _sealed(self, key: str, data: bytes) -> dict[str, str]:
-        """Say what the bytes must be: SeaweedFS stores an empty object if a line breaks before them."""
+        """Seal the bytes: SeaweedFS stores an empty object if the line breaks before them."""
         if not self._seals:
             return _content_type(key)
         digest = hashlib.md5(data, usedforsecurity=False).digest()

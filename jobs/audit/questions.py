@@ -1,0 +1,118 @@
+"""The ledger as tables: DuckDB views over an output place's Parquet files.
+
+| view       | is                                                                          |
+|------------|-----------------------------------------------------------------------------|
+| `ledger`   | every committed row, all plans                                              |
+| `current`  | per row_id the row of its highest committed plan, minus takedowns           |
+| `plans`    | every planned row, with its plan's number                                   |
+| `printed`  | every filed print                                                           |
+| `prints`   | the prints that count: of current plates, one per row and print recipe      |
+| `events`   | reviews, takedowns, recalls                                                 |
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from photochrom.jobs.errors import JobError
+from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
+from photochrom.jobs.store import Store
+
+_FOLDERS = {"ledger": LedgerRow, "plan": PlanRow, "printed": PrintedRow, "events": EventRow}
+_VIEWS = """
+CREATE VIEW plans AS
+SELECT CAST(regexp_extract(filename, '([0-9]+)\\.parquet$', 1) AS BIGINT) AS plan,
+       * EXCLUDE (filename)
+FROM plan_files;
+
+CREATE VIEW current AS
+SELECT ledger.*
+FROM ledger
+JOIN (SELECT row_id, max(plan) AS plan FROM ledger GROUP BY row_id) USING (row_id, plan)
+WHERE row_id NOT IN (SELECT row_id FROM events WHERE event = 'takedown');
+
+CREATE VIEW prints AS
+SELECT printed.*
+FROM printed
+WHERE (row_key, plate_sha256) IN (SELECT row_key, plate_sha256 FROM current WHERE ai_colorized)
+QUALIFY row_number() OVER (PARTITION BY row_key, print_digest ORDER BY output_uri) = 1;
+"""
+
+
+class Questions:
+    """An open set of tables; `ask` answers SQL."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
+        names, rows = self.table(sql, *parameters)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def table(self, sql: str, *parameters: object) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the column names and rows of one SELECT; raises JobError for SQL that fails."""
+        try:
+            answer = self._connection.execute(sql, list(parameters))
+            return [column[0] for column in answer.description or ()], answer.fetchall()
+        except duckdb.Error as error:
+            raise JobError(f"the question failed: {str(error).splitlines()[0]}") from error
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many current rows have each outcome and reason."""
+        rows = self.ask(
+            "SELECT outcome, reason, count(*) AS n FROM current GROUP BY ALL ORDER BY 1, 2"
+        )
+        return {(row["outcome"], row["reason"]): row["n"] for row in rows}
+
+
+@contextmanager
+def questions(store: Store) -> Iterator[Questions]:
+    """Open a place's tables as they stand now."""
+    with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
+        connection = duckdb.connect(":memory:")
+        try:
+            for folder, row in _FOLDERS.items():
+                _define(connection, folder, row, _files(store, folder, Path(scratch)))
+            connection.execute(_VIEWS)
+            yield Questions(connection)
+        finally:
+            connection.close()
+
+
+def _files(store: Store, folder: str, scratch: Path) -> list[str]:
+    """Return local paths of a folder's Parquet files, fetched unless they lie here already."""
+    keys = [entry.key for entry in store.list(folder) if entry.key.endswith(".parquet")]
+    if store.root.startswith("file://"):
+        return [f"{store.root.removeprefix('file://')}/{key}" for key in keys]
+
+    def fetched(key: str) -> str:
+        path = scratch / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.fetch(key, path)
+        return str(path)
+
+    with ThreadPoolExecutor(16) as threads:
+        return list(threads.map(fetched, keys))
+
+
+def _define(
+    connection: duckdb.DuckDBPyConnection, folder: str, row: type[Any], files: list[str]
+) -> None:
+    """Make a folder's view; one without files has the columns and no rows."""
+    name = "plan_files" if folder == "plan" else folder
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        source = f"read_parquet([{listed}], union_by_name = true, filename = {folder == 'plan'})"
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
+        return
+    connection.register(f"no_{name}", schema_of(row).empty_table())
+    extra = ", '' AS filename" if folder == "plan" else ""
+    connection.execute(f"CREATE VIEW {name} AS SELECT *{extra} FROM no_{name}")

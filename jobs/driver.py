@@ -1,0 +1,185 @@
+"""The driver: plan, hand shards to a pool, count attempts, until every row is committed.
+
+It holds no truth: everything it knows it read from the output place, so it may die at any moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from photochrom.cluster.contract import Pool
+from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
+from photochrom.jobs import ledger
+from photochrom.jobs.documents import write_documents
+from photochrom.jobs.errors import Unfinished
+from photochrom.jobs.manifest import Manifest, read_manifest
+from photochrom.jobs.messages import Committed, Finished, Working
+from photochrom.jobs.meters import Meters
+from photochrom.jobs.pinned import Pinned, operator_of, pin, pinned_of
+from photochrom.jobs.plan import Plan, extend, planned_rows, read_plans, unplanned
+from photochrom.jobs.presence import Presence
+from photochrom.jobs.queue import Queue
+from photochrom.jobs.records import PlanRow
+from photochrom.jobs.settings import Job
+from photochrom.jobs.store import Store
+from photochrom.jobs.summary import Summary, summarize
+from photochrom.jobs.worker import Orders
+
+_TICK_SECONDS = 1.0
+
+OpenPool = Callable[[Orders], AbstractContextManager[Pool]]
+"""Opens the pool that works for these orders; the driver does not know what is behind it."""
+
+
+class Reporter(Protocol):
+    """Hears how a run goes; a progress bar, a log, or nobody."""
+
+    def note(self, text: str) -> None:
+        """Hear a sentence for people."""
+
+    def begin(self, total: int, done: int) -> None:
+        """Hear how many rows there are and how many are committed already."""
+
+    def advance(self, finished: Finished) -> None:
+        """Hear of one more photo with its row."""
+
+    def end(self) -> None:
+        """Hear that nothing more will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job with its place opened, its recipe resolved and its manifest read."""
+
+    job: Job
+    store: Store
+    pinned: Pinned
+    manifest: Manifest
+    rows: tuple[PlanRow, ...]
+
+    @classmethod
+    def of(cls, job: Job) -> Order:
+        """Read everything that a plan needs; writes nothing."""
+        manifest = read_manifest(job)
+        return cls(
+            job=job,
+            store=Store(job.output, job.storage.output),
+            pinned=pinned_of(job),
+            manifest=manifest,
+            rows=tuple(planned_rows(manifest.rows, job.storage.source)),
+        )
+
+
+class Driver:
+    """One run of one job."""
+
+    def __init__(
+        self, order: Order, open_pool: OpenPool, reporter: Reporter, meters: Meters
+    ) -> None:
+        self._order, self._store = order, order.store
+        self._open_pool, self._reporter, self._meters = open_pool, reporter, meters
+        self._operator = operator_of(order.job)
+        self._done_now = 0
+
+    def run(self, sample: int | None = None) -> Summary:
+        """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.
+
+        A finished job is left untouched: nothing at all is written.
+        """
+        plans = read_plans(self._store)
+        if not plans or unplanned(self._order.rows, plans):
+            self._store.probe()
+            pin(self._store, self._order.pinned)
+            plans = extend(self._store, self._order.job.run, self._order.rows, sample)
+        return self.work(plans)
+
+    def work(self, plans: list[Plan]) -> Summary:
+        """Do what these plans hold and no commit covers."""
+        pinned = pin(self._store, self._order.pinned)
+        standing = ledger.committed(self._store)
+        shards = [
+            shard
+            for plan in plans
+            for shard in plan.shards
+            if ledger.commit_name(shard.key) not in standing
+        ]
+        skips = [p for p in plans if p.skipped and ledger.skips_name(p.number) not in standing]
+        given_up: dict[str, str] = {}
+        if shards or skips:
+            write_documents(self._store, pinned)
+            for plan in skips:
+                self._meters.rows(ledger.commit_skips(self._store, plan, pinned, self._operator))
+            queue = Queue(shards, self._order.job.run.attempts)
+            self._loop(queue, pinned, plans)
+            given_up = queue.given_up
+        row_ids = [row.row_id for row in self._order.rows]
+        summary = summarize(self._store, row_ids, self._done_now, tuple(given_up.values()))
+        if given_up:
+            raise Unfinished(
+                f"{len(given_up)} shards could not be finished; the last error: "
+                f"{summary.given_up[-1]}. Mend it and run the same command again"
+            )
+        return summary
+
+    def _loop(self, queue: Queue, pinned: Pinned, plans: list[Plan]) -> None:
+        if queue.finished:
+            return
+        presence = Presence(self._store, self._operator)
+        try:
+            for other in presence.others():
+                self._reporter.note(
+                    f"another driver is at work on this job: {other}; both will finish, "
+                    "but work is done twice"
+                )
+            planned = sum(len(plan.rows) for plan in plans)
+            waiting = queue.rows_left
+            self._reporter.begin(planned, planned - waiting)
+            self._meters.planned(planned, planned - waiting)
+            with self._open_pool(Orders(self._order.job, pinned, self._operator)) as pool:
+                self._serve(queue, pool, presence)
+        finally:
+            self._reporter.end()
+            presence.leave()
+
+    def _serve(self, queue: Queue, pool: Pool, presence: Presence) -> None:
+        """Keep the pool busy until the queue is empty."""
+        while not queue.finished:
+            presence.beat()
+            while pool.free() and (attempt := queue.next(time.monotonic())):
+                if self._committed_elsewhere(attempt.shard.key, attempt.number):
+                    queue.done(attempt.shard.key)
+                    continue
+                pool.send(attempt.shard.key, attempt)
+            for event in pool.wait(_TICK_SECONDS):
+                self._hear(event, queue)
+
+    def _committed_elsewhere(self, shard_key: str, number: int) -> bool:
+        """Before a second try, look whether the first one's commit came through after all."""
+        return number > 1 and self._store.exists(ledger.commit_name(shard_key))
+
+    def _hear(self, event: Event, queue: Queue) -> None:
+        match event:
+            case Progress(key=key, value=Working(row_key=row_key)):
+                queue.working_on(key, row_key)
+            case Progress(value=Finished() as finished):
+                self._reporter.advance(finished)
+            case Progress(value=Committed() as committed):
+                self._done_now += len(committed.rows) if committed.ours else 0
+                self._meters.committed(committed)
+            case Done(key=key):
+                queue.done(key)
+            case Failed(key=key, error=error, kind=kind):
+                self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
+                self._meters.failed()
+                queue.failed(key, f"{kind}: {error}", time.monotonic())
+            case Died(key=key, cause=cause, kind=kind):
+                self._reporter.note(f"a worker died: {cause}")
+                self._meters.died(kind)
+                if key is not None:
+                    queue.died(key, cause, time.monotonic())
+            case Ready():
+                self._meters.ready()

@@ -1,0 +1,45 @@
+"""What a worker tells its driver while it works on a shard: small, frozen, picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from photochrom.jobs.records import LedgerRow, PrintedRow
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """Who answers, once its generator is loaded."""
+
+    worker: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A careful attempt begins this photo; None when it is past the last."""
+
+    row_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One photo has its row, which counts once its shard is committed."""
+
+    row_key: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The shard's commit stands; not `ours` if another worker was first."""
+
+    shard_key: str
+    ours: bool
+    rows: tuple[LedgerRow, ...]
+    printed: tuple[PrintedRow, ...]
+
+
+Message: TypeAlias = Working | Finished | Committed

@@ -1,0 +1,55 @@
+"""Presence: a driver says that it is there, so that a second one can be told.
+
+It guards nothing: two drivers on one job are harmless, only wasteful. The storage's clock decides
+who is alive, since every driver's note is dated by it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from datetime import timedelta
+from uuid import uuid4
+
+from photochrom.jobs.errors import NotFound
+from photochrom.jobs.store import Store
+
+BEAT_SECONDS = 15.0
+ALIVE = timedelta(seconds=4 * BEAT_SECONDS)
+
+
+class Presence:
+    """One driver's note under `drivers/`, renewed while it works and taken back at the end."""
+
+    def __init__(self, store: Store, operator: str) -> None:
+        self._store = store
+        self._key = f"drivers/{uuid4().hex}.json"
+        self._note = {"operator": operator, "host": platform.node(), "pid": os.getpid()}
+        self._beaten = float("-inf")
+
+    def beat(self) -> None:
+        """Renew the note if it is time."""
+        if time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._store.put(self._key, json.dumps(self._note).encode())
+            self._beaten = time.monotonic()
+
+    def others(self) -> list[str]:
+        """Name the other drivers that were there within the last minute."""
+        self.beat()
+        now = self._store.stat(self._key).modified
+        found = []
+        for entry in self._store.list("drivers/"):
+            if entry.key == self._key or now - entry.modified > ALIVE:
+                continue
+            try:
+                note = json.loads(self._store.read(entry.key))
+            except NotFound:
+                continue
+            found.append(f"{note['operator']} (process {note['pid']} on {note['host']})")
+        return found
+
+    def leave(self) -> None:
+        """Take the note back."""
+        self._store.delete(self._key)

@@ -1,0 +1,151 @@
+"""The steps of one photo: open, paint, finish. Whatever goes wrong with it ends in its row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from photochrom.colorize.colorizer import Colorizer, Failure
+from photochrom.colorize.picture import Origin, Photo, ToneTable
+from photochrom.colorize.picture.decoders import open_source
+from photochrom.jobs.budget import Budget, BudgetClosed
+from photochrom.jobs.errors import StorageError
+from photochrom.jobs.identity import plate_name, tone_table_name
+from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.printer import Printer
+from photochrom.jobs.queue import Attempt
+from photochrom.jobs.reasons import Reason, reason_of
+from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.settings import Job
+from photochrom.jobs.sources import Sources
+from photochrom.jobs.store import Store
+from photochrom.jobs.task import Task
+
+
+class Steps:
+    """What one attempt does with each of its photos; `open` and `finish` may run in threads."""
+
+    def __init__(
+        self,
+        job: Job,
+        pinned: Pinned,
+        store: Store,
+        colorizer: Colorizer,
+        budget: Budget,
+        scratch: Path,
+        attempt: Attempt,
+    ) -> None:
+        self._job, self._store, self._colorizer = job, store, colorizer
+        self._budget, self._scratch = budget, scratch
+        self._last = attempt.last
+        self._sources = Sources(job.storage.source)
+        origin = Origin(pinned.recipe_digest, pinned.software, attempt.shard.ordered_at)
+        self._printer = Printer(store, job.print, origin, scratch)
+
+    def open(self, task: Task) -> Task:
+        """Fetch, decode strictly, choose the tone; photos already in colour end here."""
+        path = self._scratch / f"{task.row.row_key}.source"
+        with self._around(task):
+            try:
+                fetched = self._sources.fetch(task.row.source_uri, task.row.source_version, path)
+                task.fetched(fetched.sha256, fetched.version)
+                photo = self._decode(task, path, fetched.sha256)
+            finally:
+                path.unlink(missing_ok=True)
+            if photo.in_colour:
+                task.skip(Reason.ALREADY_COLOUR)
+            task.opened(photo, self._tone(task, photo))
+        return task
+
+    def paint(self, tasks: Sequence[Task]) -> None:
+        """Paint the open photos as one batch; each bears its share of the time."""
+        photos = [task.photo for task in tasks if task.photo]
+        tones = [task.tone for task in tasks if task.tone]
+        size = self._job.paint.render_size
+        wall, cpu = time.perf_counter(), time.thread_time()
+        made = self._colorizer.paint(photos, size, tones)
+        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+        on_gpu = self._colorizer.generator.device.startswith("cuda")
+        for task, photo, plate in zip(tasks, photos, made, strict=True):
+            task.cpu_seconds += cpu / len(tasks)
+            task.gpu_seconds += wall / len(tasks) if on_gpu else 0.0
+            if isinstance(plate, Failure):
+                task.fail(reason_of(plate.error), str(plate.error))
+            else:
+                task.painted(plate, photo.square(size, plate.tone))
+
+    def finish(self, task: Task) -> Task:
+        """Store plate and print, unless the photo has ended already; then let its pixels go."""
+        with self._around(task):
+            if not task.over and task.photo and task.plate:
+                self._store_plate(task)
+                if self._job.print.format != "none":
+                    task.printed = self._print(task)
+                task.colorized()
+        task.let_go()
+        self._budget.give_back(task.held_bytes)
+        task.held_bytes = 0
+        return task
+
+    def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
+        source = open_source(path, self._job.limits.max_pixels)
+        self._budget.take(source.header.luma_bytes)
+        task.held_bytes = source.header.luma_bytes
+        return Photo.read(source, sha256)
+
+    def _tone(self, task: Task, photo: Photo) -> ToneTable:
+        """Choose by the manifest's word first, then the job's, then the file's."""
+        for setting, evidence in ((task.row.tone, "manifest"), (self._job.paint.tone, "job")):
+            if setting in ("negative", "positive"):
+                return photo.tone_table(setting, evidence)
+        return photo.tone_table("auto")
+
+    def _store_plate(self, task: Task) -> None:
+        assert task.plate
+        tone, row_key = task.plate.tone, task.row.row_key
+        table_uri = None
+        if tone.entries is not None:
+            table = tone_table_name(row_key, tone.sha256)
+            self._store.put(table, tone.to_bytes())
+            table_uri = self._store.uri(table)
+        name = plate_name(row_key, task.plate.sha256)
+        self._store.put(name, task.plate.png)
+        task.stored(self._store.uri(name), table_uri)
+
+    def _print(self, task: Task) -> PrintedRow:
+        assert task.photo
+        assert task.plate
+        row = task.row
+        return self._printer.make(
+            task.photo,
+            task.plate,
+            row_id=row.row_id,
+            row_key=row.row_key,
+            shard_key=task.bench.shard_key,
+            collection=row.collection,
+            source_uri=row.source_uri,
+        )
+
+    def call_off(self) -> None:
+        """Let no thread wait any longer for room."""
+        self._budget.close()
+
+    @contextmanager
+    def _around(self, task: Task) -> Iterator[None]:
+        """Turn what goes wrong with a photo into its outcome.
+
+        A storage that is down is no photo's fault: the attempt fails, unless it is the last.
+        """
+        try:
+            with task.timed():
+                yield
+        except BudgetClosed:
+            raise
+        except StorageError as error:
+            if error.retriable and not self._last:
+                raise
+            task.fail(reason_of(error), str(error))
+        except Exception as error:
+            task.fail(reason_of(error), f"{type(error).__name__}: {error}")

@@ -1,0 +1,133 @@
+"""The worker: one shard through fetch, decode, paint, print and commit; it knows no Ray.
+
+Fetching and printing run in threads on both sides of the generator, and decoded samples in flight
+are bounded by bytes. Pixels go from storage to storage; only rows leave this process otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from photochrom.colorize.colorizer import Colorizer
+from photochrom.jobs import ledger
+from photochrom.jobs.budget import Budget
+from photochrom.jobs.messages import Committed, Message, WorkerFacts, Working
+from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.queue import Attempt
+from photochrom.jobs.reasons import Reason
+from photochrom.jobs.settings import Job
+from photochrom.jobs.steps import Steps
+from photochrom.jobs.store import Store
+from photochrom.jobs.task import Bench, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """All that a worker is made with; it travels to it, so it holds names, not credentials."""
+
+    job: Job
+    pinned: Pinned
+    operator: str
+    device: str = "auto"
+
+
+class Worker:
+    """One generator replica and the threads around it."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._name = f"{platform.node()}:{os.getpid()}"
+        self._store = Store(orders.job.output, orders.job.storage.output)
+        paint = orders.job.paint
+        self._colorizer = Colorizer.load(
+            paint.model,
+            weights=Path(paint.weights) if paint.weights else None,
+            sha256=orders.pinned.paint.weights_sha256,
+            device=orders.device,
+            precision=paint.precision,
+        )
+
+    def ready(self) -> WorkerFacts:
+        """Answer once the generator is loaded."""
+        return WorkerFacts(self._name, self._colorizer.generator.device)
+
+    def run(self, item: object) -> Iterator[Message]:
+        """Do one attempt at a shard, and commit it."""
+        assert isinstance(item, Attempt)
+        bench = self._bench(item)
+        tasks = [Task(row, bench) for row in item.shard.rows]
+        run = self._orders.job.run
+        budget = Budget(run.bytes_in_flight)
+        with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
+            steps = Steps(
+                self._orders.job,
+                self._orders.pinned,
+                self._store,
+                self._colorizer,
+                budget,
+                Path(scratch),
+                item,
+            )
+            if item.careful:
+                yield from one_by_one(steps, tasks, item.condemned)
+            else:
+                yield from in_batches(steps, tasks, run.batch, run.threads)
+        key = item.shard.key
+        rows = tuple(task.ledger_row for task in tasks)
+        printed = tuple(task.printed for task in tasks if task.printed)
+        ledger.file_prints(self._store, key, printed)
+        yield Committed(key, ledger.commit(self._store, key, rows), rows, printed)
+
+    def _bench(self, attempt: Attempt) -> Bench:
+        return Bench(
+            pinned=self._orders.pinned,
+            plan=attempt.shard.plan,
+            shard_key=attempt.shard.key,
+            attempt=attempt.number,
+            operator=self._orders.operator,
+            worker=self._name,
+            device=self._colorizer.generator.device,
+        )
+
+
+def one_by_one(steps: Steps, tasks: list[Task], condemned: frozenset[str]) -> Iterator[Message]:
+    """Do the photos in order, saying which one begins; the condemned are not touched."""
+    for task in tasks:
+        if task.row.row_key in condemned:
+            task.fail(Reason.KILLED_WORKER, "a worker died over this photo more than once")
+        else:
+            yield Working(task.row.row_key)
+            if not steps.open(task).over:
+                steps.paint([task])
+            steps.finish(task)
+        yield task.finished
+    yield Working(None)
+
+
+def in_batches(steps: Steps, tasks: list[Task], batch: int, threads: int) -> Iterator[Message]:
+    """Open and finish photos in threads, and paint whatever is open in between."""
+    with ThreadPoolExecutor(threads) as openers, ThreadPoolExecutor(threads) as finishers:
+        opening: set[Future[Task]] = {openers.submit(steps.open, task) for task in tasks}
+        finishing: set[Future[Task]] = set()
+        try:
+            while opening or finishing:
+                done, _ = wait(opening | finishing, return_when=FIRST_COMPLETED)
+                opened = [future.result() for future in done & opening]
+                waiting = [task for task in opened if not task.over]
+                for first in range(0, len(waiting), batch):
+                    steps.paint(waiting[first : first + batch])
+                finishing |= {finishers.submit(steps.finish, task) for task in opened}
+                for task in [future.result() for future in done & finishing]:
+                    yield task.finished
+                opening -= done
+                finishing -= done
+        finally:
+            for pool in (openers, finishers):
+                pool.shutdown(wait=False, cancel_futures=True)
+            steps.call_off()
