@@ -84,6 +84,7 @@ class Driver:
         self._open_pool, self._reporter, self._meters = open_pool, reporter, meters
         self._operator = operator_of(order.job)
         self._done_now = 0
+        self._ready: set[str] = set()
 
     def run(self, sample: int | None = None) -> Summary:
         """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.
@@ -174,12 +175,15 @@ class Driver:
                 queue.done(key)
             case Failed(key=key, error=error, kind=kind):
                 self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
-                self._meters.failed()
+                self._meters.failed(kind)
                 queue.failed(key, f"{kind}: {error}", time.monotonic())
             case Died(key=key, cause=cause, kind=kind):
                 self._reporter.note(f"a worker died: {cause}")
                 self._meters.died(kind)
                 if key is not None:
                     queue.died(key, cause, time.monotonic())
-            case Ready():
-                self._meters.ready()
+                self._ready.discard(event.worker)
+                self._meters.replicas(len(self._ready))
+            case Ready(worker=worker):
+                self._ready.add(worker)
+                self._meters.replicas(len(self._ready))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from photochrom.jobs import errors
 from photochrom.jobs.messages import Committed
 from photochrom.jobs.records import LedgerRow, PrintedRow
-from photochrom.monitoring import Metrics
+from photochrom.monitoring import Metrics, series
 
 
 class Meters:
@@ -17,48 +18,49 @@ class Meters:
 
     def planned(self, rows: int, done: int) -> None:
         """Note how many rows there are, and how many are committed already."""
-        self._metrics.set("photochrom_rows_planned", rows)
-        self._metrics.set("photochrom_rows_done", done)
+        self._metrics.set(series.ROWS_PLANNED, rows)
+        self._metrics.set(series.ROWS_DONE, done)
         self._done = done
 
     def committed(self, message: Committed) -> None:
         """Count a shard's rows and prints, if it was our commit that stands."""
-        self._metrics.count("photochrom_shard_attempts_total", result="committed")
+        result = "committed" if message.ours else "lost"
+        self._metrics.count(series.SHARD_ATTEMPTS, result=result)
         if message.ours:
-            self._metrics.count("photochrom_shards_committed_total")
+            self._metrics.count(series.SHARDS_COMMITTED)
             self.rows(message.rows)
             self._prints(message.printed)
         self._done += len(message.rows)
-        self._metrics.set("photochrom_rows_done", self._done)
+        self._metrics.set(series.ROWS_DONE, self._done)
 
     def rows(self, rows: Iterable[LedgerRow]) -> None:
         """Count rows by outcome and reason, and what they cost."""
         for row in rows:
-            self._metrics.count(
-                "photochrom_photos_total", outcome=row.outcome, reason=row.reason or "none"
-            )
-            self._metrics.count("photochrom_source_bytes_total", row.source_bytes)
-            self._metrics.count("photochrom_photo_cpu_seconds_total", row.cpu_seconds)
-            self._metrics.count("photochrom_photo_gpu_seconds_total", row.gpu_seconds)
+            self._metrics.count(series.PHOTOS, outcome=row.outcome, reason=row.reason or "none")
+            self._metrics.count(series.SOURCE_BYTES, row.source_bytes)
+            self._metrics.count(series.PHOTO_CPU_SECONDS, row.cpu_seconds)
+            self._metrics.count(series.PHOTO_GPU_SECONDS, row.gpu_seconds)
             seconds = (row.finished_at - row.started_at).total_seconds()
-            self._metrics.observe("photochrom_photo_seconds", seconds)
+            self._metrics.observe(series.PHOTO_SECONDS, seconds)
 
     def _prints(self, rows: Iterable[PrintedRow]) -> None:
         for row in rows:
-            self._metrics.count("photochrom_prints_total", format=row.output_format)
-            self._metrics.count("photochrom_output_bytes_total", row.output_bytes)
+            self._metrics.count(series.PRINTS, format=row.output_format)
+            self._metrics.count(series.OUTPUT_BYTES, row.output_bytes)
             if row.luma_proof == "measured":
-                self._metrics.observe("photochrom_luma_max_error", row.luma_max_error)
+                self._metrics.observe(series.LUMA_MAX_ERROR, row.luma_max_error)
 
-    def failed(self) -> None:
-        """Count an attempt that raised."""
-        self._metrics.count("photochrom_shard_attempts_total", result="failed")
+    def failed(self, kind: str) -> None:
+        """Count an attempt that raised, and whether it was the storage's doing."""
+        self._metrics.count(series.SHARD_ATTEMPTS, result="failed")
+        if issubclass(getattr(errors, kind, object), errors.StorageError):
+            self._metrics.count(series.STORAGE_ERRORS, kind=kind)
 
     def died(self, cause: str) -> None:
         """Count a worker's death, by its kind."""
-        self._metrics.count("photochrom_worker_deaths_total", cause=cause)
-        self._metrics.count("photochrom_shard_attempts_total", result="died")
+        self._metrics.count(series.WORKER_DEATHS, cause=cause)
+        self._metrics.count(series.SHARD_ATTEMPTS, result="died")
 
     def replicas(self, count: int) -> None:
         """Note how many replicas are ready."""
-        self._metrics.set("photochrom_replicas", count)
+        self._metrics.set(series.REPLICAS, count)

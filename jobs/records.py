@@ -7,7 +7,6 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -26,11 +25,10 @@ _TYPES: dict[type, pa.DataType] = {
 R = TypeVar("R")
 
 
-@cache
 def schema_of(row: type[Any]) -> pa.Schema:
     """Return the Arrow schema of a row class, field by field, in order."""
     hints = typing.get_type_hints(row)
-    return pa.schema([_field(field.name, hints[field.name]) for field in fields(row)])  # type: ignore[arg-type]
+    return pa.schema([_field(field.name, hints[field.name]) for field in fields(row)])
 
 
 def _field(name: str, hint: Any) -> pa.Field[pa.DataType]:

@@ -98,8 +98,10 @@ class Steps:
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
         """Choose by the manifest's word first, then the job's, then the file's."""
         for setting, evidence in ((task.row.tone, "manifest"), (self._job.paint.tone, "job")):
-            if setting in ("negative", "positive"):
-                return photo.tone_table(setting, evidence)
+            if setting == "negative":
+                return photo.tone_table("negative", evidence)
+            if setting == "positive":
+                return photo.tone_table("positive", evidence)
         return photo.tone_table("auto")
 
     def _store_plate(self, task: Task) -> None:

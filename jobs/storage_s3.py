@@ -7,12 +7,13 @@ import hashlib
 import mimetypes
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiobotocore.session import AioSession
 from botocore.exceptions import (  # type: ignore[import-untyped]
     BotoCoreError,
     ClientError,
@@ -20,6 +21,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     PartialCredentialsError,
     ProfileNotFound,
 )
+from botocore.handlers import add_expect_header  # type: ignore[import-untyped]
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 
@@ -33,6 +35,9 @@ from photochrom.jobs.errors import (
 from photochrom.jobs.storage_access import CHUNK, Access, Entry, explain_os_error
 
 RETRIES = 5
+READ_TIMEOUT = 60
+PATIENCE = 600.0  # seconds for a call with all its retries, and more for
+SLOWEST = 1 << 17  # bytes a second
 PART = 8 << 20
 PARTS_AT_ONCE = 4
 CONNECTIONS = 64
@@ -62,7 +67,14 @@ class Bucket:
         self._seals = access.endpoint is not None  # for Amazon's, botocore adds a checksum itself
 
     def _call(self, method: str, key: str, **more: Any) -> Any:
-        return self._files.call_s3(method, Bucket=self._bucket, Key=self._base + key, **more)
+        size = len(more.get("Body", b""))
+        where = {"Bucket": self._bucket, "Key": self._base + key}
+        return self._wait(self._files._call_s3, method, size=size, **where, **more)
+
+    def _wait(self, call: Callable[..., Any], *args: Any, size: int = 0, **more: Any) -> Any:
+        """Run a call on s3fs's loop; without a limit, a server that stops reading hangs us for ever."""
+        limit = PATIENCE + size / SLOWEST
+        return sync(self._files.loop, call, *args, timeout=limit, **more)
 
     def open(self, key: str, version: str) -> tuple[str, Generator[bytes]]:
         """Start reading what stands, or what is pinned if it still exists."""
@@ -105,7 +117,7 @@ class Bucket:
         done, size = 0, answer["ContentLength"]
         for breaks in range(_BREAKS + 1):
             try:
-                while chunk := sync(self._files.loop, _gather, answer["Body"]):
+                while chunk := self._wait(_gather, answer["Body"], size=CHUNK):
                     done += len(chunk)
                     yield chunk
                 if done == size:
@@ -126,14 +138,21 @@ class Bucket:
         if len(data) < 2 * PART:
             self._call("put_object", key, Body=data, **self._sealed(key, data))
         else:
-            self._files.pipe_file(self._path(key), data, chunksize=PART, **_content_type(key))
+            self._send(self._files._pipe_file, key, data, len(data))
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes, whole or not at all."""
-        if path.stat().st_size < 2 * PART:
+        size = path.stat().st_size
+        if size < 2 * PART:
             self.write(key, path.read_bytes())
         else:
-            self._files.put_file(str(path), self._path(key), chunksize=PART, **_content_type(key))
+            self._send(self._files._put_file, key, str(path), size)
+
+    def _send(self, call: Callable[..., Any], key: str, source: bytes | str, size: int) -> None:
+        """Send in parts, which appear as one object at the end."""
+        target = f"{self._bucket}/{self._base}{key}"
+        ends = (target, source) if isinstance(source, bytes) else (source, target)
+        self._wait(call, *ends, size=size, chunksize=PART, **_content_type(key))
 
     def _sealed(self, key: str, data: bytes) -> dict[str, str]:
         """Seal the bytes: SeaweedFS stores an empty object if the line breaks before them."""
@@ -141,9 +160,6 @@ class Bucket:
             return _content_type(key)
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         return {"ContentMD5": base64.b64encode(digest).decode(), **_content_type(key)}
-
-    def _path(self, key: str) -> str:
-        return f"{self._bucket}/{self._base}{key}"
 
     def create(self, key: str, data: bytes) -> bool:
         """Write bytes only if nothing stands there."""
@@ -168,9 +184,8 @@ class Bucket:
         found: list[Entry] = []
         more: dict[str, str] = {}
         while True:
-            page = self._files.call_s3(
-                "list_objects_v2", Bucket=self._bucket, Prefix=self._base + folder, **more
-            )
+            where = {"Bucket": self._bucket, "Prefix": self._base + folder}
+            page = self._wait(self._files._call_s3, "list_objects_v2", **where, **more)
             for item in page.get("Contents", ()):
                 if not item["Key"].endswith("/"):
                     found.append(_entry(item["Key"].removeprefix(self._base), item, item["Size"]))
@@ -204,14 +219,18 @@ def _connect(access: Access) -> S3FileSystem:
     config: dict[str, Any] = {
         "retries": {"mode": "standard", "max_attempts": RETRIES},
         "connect_timeout": 10,
-        "read_timeout": 60,
+        "read_timeout": READ_TIMEOUT,
         "max_pool_connections": CONNECTIONS,
     }
     if access.endpoint:
         # some servers that aren't Amazon's refuse botocore's checksums; ours are Content-MD5
         config["request_checksum_calculation"] = "when_required"
         config["response_checksum_validation"] = "when_required"
+    session = AioSession(profile=access.profile)
+    # waiting for "100 Continue" costs a round trip and has no timeout
+    session.unregister("before-call.s3", add_expect_header)
     files = S3FileSystem(
+        session=session,
         anon=access.anonymous,
         endpoint_url=access.endpoint,
         key=_secret(access.access_key_env),
@@ -221,7 +240,6 @@ def _connect(access: Access) -> S3FileSystem:
         max_concurrency=PARTS_AT_ONCE,
         use_listings_cache=False,
         skip_instance_cache=True,
-        **({"profile": access.profile} if access.profile else {}),
     )
     files.retries = 1  # botocore retries already
     return files
