@@ -112,6 +112,7 @@ class Driver:
         given_up: dict[str, str] = {}
         if shards or skips:
             write_documents(self._store, pinned)
+            ledger.file_recipe(self._store, self._order.job.print)
             for plan in skips:
                 self._meters.rows(ledger.commit_skips(self._store, plan, pinned, self._operator))
             queue = Queue(shards, self._order.job.run.attempts)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.identity import digest
 from photochrom.jobs.pinned import Pinned, code_version
 from photochrom.jobs.plan import Plan
 from photochrom.jobs.reasons import Outcome
 from photochrom.jobs.records import LedgerRow, PrintedRow, to_parquet
+from photochrom.jobs.settings import print_digest
 from photochrom.jobs.store import Store
 
 
@@ -46,6 +48,23 @@ def file_prints(store: Store, shard_key: str, rows: Sequence[PrintedRow]) -> Non
         content = digest([[row.row_key, row.plate_sha256, row.output_sha256] for row in prints])
         name = f"printed/{print_digest}/shard-{shard_key}.{content[:16]}.parquet"
         store.put_if_absent(name, to_parquet(PrintedRow, prints))
+
+
+def file_recipe(store: Store, recipe: PrintRecipe) -> None:
+    """Write a print recipe beside its prints, so that they can be proven and made again."""
+    key = recipe_name(print_digest(recipe))
+    if not store.exists(key):
+        store.put_if_absent(key, recipe.model_dump_json().encode())
+
+
+def read_recipe(store: Store, digest: str) -> PrintRecipe:
+    """Read the recipe that prints are filed under; raises NotFound."""
+    return PrintRecipe.model_validate_json(store.read(recipe_name(digest)))
+
+
+def recipe_name(digest: str) -> str:
+    """Return the key of a print recipe."""
+    return f"printed/{digest}/recipe.json"
 
 
 def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> list[LedgerRow]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiobotocore.session import AioSession
+from aiobotocore.session import AioSession  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
     BotoCoreError,
     ClientError,
@@ -67,12 +67,12 @@ class Bucket:
         self._seals = access.endpoint is not None  # for Amazon's, botocore adds a checksum itself
 
     def _call(self, method: str, key: str, **more: Any) -> Any:
-        size = len(more.get("Body", b""))
         where = {"Bucket": self._bucket, "Key": self._base + key}
-        return self._wait(self._files._call_s3, method, size=size, **where, **more)
+        size = len(more.get("Body", b""))
+        return self._wait(size, self._files._call_s3, method, **where, **more)
 
-    def _wait(self, call: Callable[..., Any], *args: Any, size: int = 0, **more: Any) -> Any:
-        """Run a call on s3fs's loop; without a limit, a server that stops reading hangs us for ever."""
+    def _wait(self, size: int, call: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Run a call on s3fs's loop, with a limit: a server that stops reading is waited for."""
         limit = PATIENCE + size / SLOWEST
         return sync(self._files.loop, call, *args, timeout=limit, **more)
 
@@ -117,7 +117,7 @@ class Bucket:
         done, size = 0, answer["ContentLength"]
         for breaks in range(_BREAKS + 1):
             try:
-                while chunk := self._wait(_gather, answer["Body"], size=CHUNK):
+                while chunk := self._wait(CHUNK, _gather, answer["Body"]):
                     done += len(chunk)
                     yield chunk
                 if done == size:
@@ -138,7 +138,8 @@ class Bucket:
         if len(data) < 2 * PART:
             self._call("put_object", key, Body=data, **self._sealed(key, data))
         else:
-            self._send(self._files._pipe_file, key, data, len(data))
+            more = {"chunksize": PART, **_content_type(key)}
+            self._wait(len(data), self._files._pipe_file, self._path(key), data, **more)
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes, whole or not at all."""
@@ -146,13 +147,11 @@ class Bucket:
         if size < 2 * PART:
             self.write(key, path.read_bytes())
         else:
-            self._send(self._files._put_file, key, str(path), size)
+            more = {"chunksize": PART, **_content_type(key)}
+            self._wait(size, self._files._put_file, str(path), self._path(key), **more)
 
-    def _send(self, call: Callable[..., Any], key: str, source: bytes | str, size: int) -> None:
-        """Send in parts, which appear as one object at the end."""
-        target = f"{self._bucket}/{self._base}{key}"
-        ends = (target, source) if isinstance(source, bytes) else (source, target)
-        self._wait(call, *ends, size=size, chunksize=PART, **_content_type(key))
+    def _path(self, key: str) -> str:
+        return f"{self._bucket}/{self._base}{key}"
 
     def _sealed(self, key: str, data: bytes) -> dict[str, str]:
         """Seal the bytes: SeaweedFS stores an empty object if the line breaks before them."""
@@ -185,7 +184,7 @@ class Bucket:
         more: dict[str, str] = {}
         while True:
             where = {"Bucket": self._bucket, "Prefix": self._base + folder}
-            page = self._wait(self._files._call_s3, "list_objects_v2", **where, **more)
+            page = self._wait(0, self._files._call_s3, "list_objects_v2", **where, **more)
             for item in page.get("Contents", ()):
                 if not item["Key"].endswith("/"):
                     found.append(_entry(item["Key"].removeprefix(self._base), item, item["Size"]))

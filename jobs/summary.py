@@ -37,7 +37,7 @@ def summarize(
 ) -> Summary:
     """Count what the ledger says of these rows."""
     with questions(store) as tables:
-        _, rows = tables.table("SELECT row_id, outcome, reason FROM current")
-    outcome_of = {row_id: (outcome, reason) for row_id, outcome, reason in rows}
+        rows = tables.ask("SELECT row_id, outcome, reason FROM current")
+    outcome_of = {row["row_id"]: (row["outcome"], row["reason"]) for row in rows}
     counts = Counter(outcome_of.get(row_id, (PENDING, "")) for row_id in row_ids)
     return Summary(dict(sorted(counts.items())), done_now, given_up)

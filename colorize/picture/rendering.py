@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -35,6 +36,13 @@ class Rendering:
         for first, last in strips(self.height, self.width):
             cb, cr = chroma.rows(first, last)
             yield merge(self.rows(first, last), cb, cr, self.bits)
+
+    def samples_sha256(self) -> str:
+        """Return the digest of the RGB samples, row by row, as a lossless file must give back."""
+        digest = hashlib.sha256()
+        for rgb, _ in self.blocks():
+            digest.update(rgb.data)
+        return digest.hexdigest()
 
     @cached_property
     def _toned(self) -> tuple[Samples, Samples | None]:

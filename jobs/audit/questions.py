@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
@@ -54,14 +55,12 @@ class Questions:
 
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
-        names, rows = self.table(sql, *parameters)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return self.table(sql, *parameters).to_pylist()
 
-    def table(self, sql: str, *parameters: object) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the column names and rows of one SELECT; raises JobError for SQL that fails."""
+    def table(self, sql: str, *parameters: object) -> pa.Table:
+        """Return the answer to one SELECT as an Arrow table; raises JobError for SQL that fails."""
         try:
-            answer = self._connection.execute(sql, list(parameters))
-            return [column[0] for column in answer.description or ()], answer.fetchall()
+            return self._connection.execute(sql, list(parameters)).to_arrow_table()
         except duckdb.Error as error:
             raise JobError(f"the question failed: {str(error).splitlines()[0]}") from error
 

@@ -1,0 +1,54 @@
+"""Originals and plates read back from storage, with what the ledger says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from photochrom.colorize.errors import ProofError
+from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
+from photochrom.jobs.sources import Sources
+from photochrom.jobs.store import Store
+
+
+def read_original(sources: Sources, row: dict[str, Any], scratch: Path) -> Photo:
+    """Fetch and decode a row's original; raises ProofError if it is not the one colorized."""
+    path = scratch / f"{row['row_key']}.source"
+    try:
+        fetched = sources.fetch(row["source_uri"], "", path)
+        if fetched.sha256 != row["source_sha256"]:
+            raise ProofError("the original's bytes are not those that were colorized")
+        photo = Photo.open(path, sha256=fetched.sha256, max_pixels=1 << 62)
+    finally:
+        path.unlink(missing_ok=True)
+    if photo.luma_sha256 != row["source_luma_sha256"]:
+        raise ProofError(
+            f"the original decodes to another luma than with {row['decoder']}: "
+            f"this is {photo.header.decoder}"
+        )
+    return photo
+
+
+def read_plate(store: Store, row: dict[str, Any]) -> Plate:
+    """Read a row's plate and tone table; raises ProofError if either is another."""
+    tone = ToneTable("positive", row["tone_evidence"], row["bits"])
+    if uri := row["tone_table_uri"]:
+        tone = ToneTable.from_bytes(store.read(key_of(store, uri)), row["tone_evidence"])
+    if tone.sha256 != row["tone_table_sha256"]:
+        raise ProofError("the tone table is not the one in the ledger")
+    painter = Painter(row["model"], row["weights_sha256"], row["render_size"], row["precision"])
+    plate = Plate.from_png(store.read(key_of(store, row["plate_uri"])), tone, painter)
+    if plate.sha256 != row["plate_sha256"]:
+        raise ProofError("the plate is not the one in the ledger")
+    return plate
+
+
+def key_of(store: Store, uri: str) -> str:
+    """Return the key of an object by the URI that a row gives.
+
+    A place may have moved since: the part below its root decides.
+    """
+    for folder in ("plates/", "prints/"):
+        if f"/{folder}" in uri:
+            return folder + uri.rpartition(f"/{folder}")[2]
+    raise ProofError(f"{uri} lies in no folder of this place")
