@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from photochrom.cluster.sizing import ClusterFacts, Node
 
 OBJECT_STORE_BYTES = 128 << 20  # rows and counts only: pixels never enter it
 LONGEST_TEMP_DIR = 40  # Ray adds up to 62 characters, and a socket's path may have 107
+KNOCK_SECONDS = 10
 QUIET_START = {"prestart_worker_first_driver": False, "enable_worker_prestart": False}
 
 
@@ -76,8 +78,9 @@ def _joined(address: str, debug: bool) -> Iterator[None]:
         yield
         return
     try:
+        _knock(address)
         ray.init(address=address, **_logs(debug))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise PoolError(
             f"no Ray cluster answers at {address}: {error}; check the address, or use local"
         ) from error
@@ -85,6 +88,13 @@ def _joined(address: str, debug: bool) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError in seconds where Ray would try for minutes: nobody listens at `host:port`."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 @contextmanager

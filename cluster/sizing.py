@@ -17,7 +17,11 @@ class Node:
 
     def holds(self, cpus: float, gpus: float) -> int:
         """Count the replicas of that size that fit here together."""
-        fits = [floor(have / want + 1e-9) for have, want in ((self.cpus, cpus), (self.gpus, gpus)) if want]
+        fits = [
+            floor(have / want + 1e-9)
+            for have, want in ((self.cpus, cpus), (self.gpus, gpus))
+            if want
+        ]
         return min(fits, default=0)
 
 

@@ -31,8 +31,8 @@ from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
 
-OpenPool = Callable[[Orders], AbstractContextManager[Pool]]
-"""Opens the pool that works for these orders; the driver does not know what is behind it."""
+OpenPool = Callable[[Orders, int], AbstractContextManager[Pool]]
+"""Opens a pool for these orders and so many shards; the driver does not know what is behind."""
 
 
 class Reporter(Protocol):
@@ -141,7 +141,8 @@ class Driver:
             waiting = queue.rows_left
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)
-            with self._open_pool(Orders(self._order.job, pinned, self._operator)) as pool:
+            orders = Orders(self._order.job, pinned, self._operator)
+            with self._open_pool(orders, queue.left) as pool:
                 self._serve(queue, pool, presence)
         finally:
             self._reporter.end()

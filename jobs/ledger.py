@@ -44,10 +44,10 @@ def file_prints(store: Store, shard_key: str, rows: Sequence[PrintedRow]) -> Non
     by_recipe: dict[str, list[PrintedRow]] = {}
     for row in rows:
         by_recipe.setdefault(row.print_digest, []).append(row)
-    for print_digest, prints in by_recipe.items():
+    for name, prints in by_recipe.items():
         content = digest([[row.row_key, row.plate_sha256, row.output_sha256] for row in prints])
-        name = f"printed/{print_digest}/shard-{shard_key}.{content[:16]}.parquet"
-        store.put_if_absent(name, to_parquet(PrintedRow, prints))
+        key = f"printed/{name}/shard-{shard_key}.{content[:16]}.parquet"
+        store.put_if_absent(key, to_parquet(PrintedRow, prints))
 
 
 def file_recipe(store: Store, recipe: PrintRecipe) -> None:

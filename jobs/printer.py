@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
@@ -34,7 +34,8 @@ class Printer:
         """Write and store one print; raises PrintError, StorageError."""
         path = self._scratch / f"{row_key}.{self._recipe.suffix}"
         try:
-            facts = plate.print_on(photo, self._origin).save(path, self._recipe)
+            origin = replace(self._origin, original=row_id)
+            facts = plate.print_on(photo, origin).save(path, self._recipe)
             name = print_name(
                 collection, source_uri, row_key, facts.output_sha256, self._recipe.suffix
             )

@@ -72,7 +72,7 @@ class Bucket:
         return self._wait(size, self._files._call_s3, method, **where, **more)
 
     def _wait(self, size: int, call: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        """Run a call on s3fs's loop, with a limit: a server that stops reading is waited for."""
+        """Run a call on s3fs's loop, but not for ever: a server may stop reading."""
         limit = PATIENCE + size / SLOWEST
         return sync(self._files.loop, call, *args, timeout=limit, **more)
 
@@ -264,8 +264,9 @@ async def _gather(body: Any) -> bytes:
 
 def _entry(key: str, item: Any, size: int) -> Entry:
     version = _version({"ContentLength": size} | item)
-    storage_class = item.get("StorageClass", "").replace("STANDARD", "")
-    return Entry(key, size, version, item["LastModified"].astimezone(UTC), storage_class)
+    kind = item.get("StorageClass", "STANDARD")  # a listing says STANDARD, a HEAD says nothing
+    modified = item["LastModified"].astimezone(UTC)
+    return Entry(key, size, version, modified, "" if kind == "STANDARD" else kind)
 
 
 def _version_id(answer: Any) -> dict[str, str]:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 from uuid import uuid4
 
 import pytest
 
+from photochrom.jobs.storage_access import Access
 from tests.servers import SeaweedFS, weed_binary
 
 ACCESS_KEY_ENV = "PHOTOCHROM_TEST_ACCESS_KEY"
 SECRET_KEY_ENV = "PHOTOCHROM_TEST_SECRET_KEY"
+
+
+class Server(Protocol):
+    """Anything that speaks S3 somewhere."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+
+def access_to(server: Server) -> Access:
+    """Say how to reach a server with the keys that `bucket` puts into the environment."""
+    return Access(
+        endpoint=server.endpoint, access_key_env=ACCESS_KEY_ENV, secret_key_env=SECRET_KEY_ENV
+    )
 
 
 @pytest.fixture(autouse=True)

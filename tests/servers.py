@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 HOST = "127.0.0.1"
+HEADERS = -1
 _PORTS = (
     "master.port",
     "master.port.grpc",
@@ -57,7 +59,7 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class SeaweedFS:
-    """One SeaweedFS process with an S3 gateway and one identity; it keeps its data over restarts."""
+    """One SeaweedFS process with an S3 gateway and one identity; data outlive a restart."""
 
     access_key: str = field(default_factory=lambda: f"AK{secrets.token_hex(8)}")
     secret_key: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
@@ -74,8 +76,11 @@ class SeaweedFS:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()  # its data go too, so nothing is lost by haste
         shutil.rmtree(self._folder, ignore_errors=True)
+        for port in self._ports.values():
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start, and return when an object was really written."""
@@ -97,7 +102,7 @@ class SeaweedFS:
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+                self._process.wait(30)
         self.kill()
 
     def kill(self) -> None:
@@ -128,9 +133,7 @@ class SeaweedFS:
         client = self.client()
         client.create_bucket(Bucket=name)
         if versioned:
-            client.put_bucket_versioning(
-                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-            )
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         client.close()
 
     def _ready(self) -> bool:
@@ -162,6 +165,7 @@ class SeaweedFS:
             f"-ip.bind={HOST}",
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=64",
+            "-master.electionTimeout=1s",
             "-volume.max=1000",
             "-volume.preStopSeconds=0",
             "-filer",
@@ -186,12 +190,18 @@ class SeaweedFS:
 
 
 class CuttingLine:
-    """A TCP line to a server that drops each of its first answers after so many bytes."""
+    """A TCP line to a server that breaks: each of the first calls after so many bytes.
 
-    def __init__(self, target: str, cuts: Iterable[int]) -> None:
+    `answers` counts the bytes let back; `requests` those let out, or HEADERS for all but a body.
+    """
+
+    def __init__(
+        self, target: str, answers: Iterable[int] = (), requests: Iterable[int] = ()
+    ) -> None:
         host, port = target.removeprefix("http://").split(":")
         self._target = (host, int(port))
-        self._cuts = list(cuts)
+        self._answers = list(answers)
+        self._requests = list(requests)
         self._listener = socket.create_server((HOST, 0))
         self.endpoint = f"http://{HOST}:{self._listener.getsockname()[1]}"
         self.calls = 0
@@ -212,16 +222,19 @@ class CuttingLine:
             except OSError:
                 return
             self.calls += 1
-            allowed = self._cuts.pop(0) if self._cuts else None
             far = socket.create_connection(self._target)
-            threading.Thread(target=_pour, args=(near, far, None), daemon=True).start()
-            threading.Thread(target=_pour, args=(far, near, allowed), daemon=True).start()
+            out = self._requests.pop(0) if self._requests else None
+            back = self._answers.pop(0) if self._answers else None
+            threading.Thread(target=_pour, args=(near, far, out), daemon=True).start()
+            threading.Thread(target=_pour, args=(far, near, back), daemon=True).start()
 
 
 def _pour(source: socket.socket, sink: socket.socket, allowed: int | None) -> None:
     """Copy bytes until one end closes or, where only some are allowed, those have passed."""
     with suppress(OSError):
         while chunk := source.recv(1 << 16):
+            if allowed == HEADERS:
+                allowed = chunk.index(b"\r\n\r\n") + 4
             if allowed is not None:
                 chunk = chunk[:allowed]
                 allowed -= len(chunk)
@@ -232,3 +245,39 @@ def _pour(source: socket.socket, sink: socket.socket, allowed: int | None) -> No
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
         end.close()
+
+
+class ScriptedS3:
+    """An S3 that gives the answers it is told to, whatever is asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, str]] = []
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, code = script.answers.pop(0)
+                body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        self.endpoint = f"http://{HOST}:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

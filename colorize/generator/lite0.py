@@ -93,11 +93,15 @@ class Lite0(nn.Module):
         self.frozen = 0
 
     def freeze(self, blocks: int) -> None:
-        """Hold the stem and the first blocks as they are."""
+        """Hold the stem and the first blocks as they are, and every block's spatial filters.
+
+        Torch's gradient for depthwise filters took 40 % of a training step on a CPU.
+        """
         self.frozen = blocks
-        self.stem.requires_grad_(blocks == 0)
+        self.stem.requires_grad_(False)
         for index, block in enumerate(self.blocks):
-            block.requires_grad_(index >= blocks)
+            for name, parameter in block.named_parameters():
+                parameter.requires_grad_(index >= blocks and name != "depthwise.conv.weight")
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of x (n, 3, s, s)."""

@@ -87,8 +87,8 @@ class Replica:
             ):
                 answer = self._painter.network(x)
             plates = 128 + 255 * cbcr(self._painter.render(answer.float(), grey))
-            bytes_ = plates.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-            return self._download(bytes_.contiguous())  # (n, s, s, 2)
+            plates = plates.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+            return self._download(plates.contiguous())  # (n, s, s, 2)
 
     def _upload(self, squares: NDArray[np.uint8]) -> Tensor:
         """Return the squares on the device, page-locked on the way to a GPU."""

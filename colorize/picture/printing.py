@@ -74,12 +74,14 @@ class Print:
         path = Path(path)
         recipe = recipe or PrintRecipe(format=format_of(path))
         writing = _Writing(Rendering(self._photo, self._plate, recipe))
+        unproven = path.with_name(f".unproven-{path.name}")
         try:
-            self._encode(path, recipe, writing)
-            return _proven(path, recipe, writing)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+            self._encode(unproven, recipe, writing)
+            facts = _proven(unproven, recipe, writing)
+            unproven.replace(path)
+        finally:
+            unproven.unlink(missing_ok=True)
+        return facts
 
     @cached_property
     def marks(self) -> Marks:

@@ -78,10 +78,12 @@ def colour_classes(photos: Photos) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 def chroma_error(ab: Tensor, truth: Tensor, losses: Losses) -> Tensor:
     """Return the smooth L1 of ab against truth, both (n, 2, h, w), in tens of Lab units."""
-    strength = truth.norm(dim=1, keepdim=True)
-    weight = (losses.chroma_base + strength / losses.chroma_divisor).clamp(max=losses.chroma_most)
-    error = F.smooth_l1_loss(ab / 10, truth / 10, reduction="none", beta=0.5)
-    return (error * weight).mean()
+    strength = torch.linalg.vector_norm(truth, dim=1, keepdim=True)
+    weight: Tensor = (losses.chroma_base + strength / losses.chroma_divisor).clamp(
+        max=losses.chroma_most
+    )
+    error: Tensor = F.smooth_l1_loss(ab / 10, truth / 10, reduction="none", beta=0.5)
+    return (error * weight.clamp(max=losses.chroma_most)).mean()
 
 
 def unrest(ab: Tensor, grey: Tensor, losses: Losses) -> Tensor:

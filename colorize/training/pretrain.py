@@ -8,7 +8,6 @@ float32 the same seed gives the same bytes, whether or not the run was interrupt
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import time
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from torch.nn import functional as F
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.generator.colour import rgb_to_lab
 from photochrom.colorize.generator.pocket import WIDTHS, PocketNetwork
+from photochrom.colorize.training.curve import Curve
 from photochrom.colorize.training.data import (
     Crop,
     Photos,
@@ -38,8 +38,6 @@ from photochrom.colorize.training.state import TrainingState
 from photochrom.colorize.training.validate import Figures, held_out, measure
 
 SHIPPED = "pocket.safetensors"
-LOSSES = ("chroma", "classes", "unrest")
-CURVE = ("seconds", "step", "photos", *LOSSES, "mae", "mae_grey", "colourfulness_ratio")
 
 
 @dataclass(frozen=True)
@@ -125,31 +123,22 @@ def pretrain(folder: Path, encoder: Path | None, out: Path, settings: Pretrain) 
     validation = held_out(folder).get("books", [])[::2]
     out.mkdir(parents=True, exist_ok=True)
     state = begin(photos, encoder, settings)
-    resumed = state.resume(out)
-    losses: list[tuple[float, ...]] = []
+    state.resume(out)
+    curve = Curve(out / "curve.csv")
     saved = checked = state.seconds
-    with (out / "curve.csv").open("a", newline="") as lines:
-        curve = csv.writer(lines)
-        if not resumed:
-            curve.writerow(CURVE)
-        while settings.progress(state) < 1:
-            started = time.monotonic()
-            losses.append(teach(state, photos, settings))
-            state.seconds += time.monotonic() - started
-            ended = settings.progress(state) >= 1
-            if ended or state.seconds - saved > settings.checkpoint_seconds:
-                saved = state.seconds
-                state.save(out)
-                seen = [""] * 3
-                if validation and (ended or state.seconds - checked > settings.validate_seconds):
-                    checked = state.seconds
-                    found = figures(state, validation, settings.late_size)
-                    seen = [str(x) for x in (found.mae, found.mae_grey, round(found.ratio, 3))]
-                means = np.mean(losses, 0).round(4).tolist()
-                count = state.step * settings.batch
-                curve.writerow([round(state.seconds), state.step, count, *means, *seen])
-                lines.flush()
-                losses.clear()
+    while settings.progress(state) < 1:
+        started = time.monotonic()
+        curve.add(teach(state, photos, settings))
+        state.seconds += time.monotonic() - started
+        ended = settings.progress(state) >= 1
+        if not ended and state.seconds - saved < settings.checkpoint_seconds:
+            continue
+        saved = state.seconds
+        state.save(out)
+        due = ended or state.seconds - checked > settings.validate_seconds
+        checked = state.seconds if due else checked
+        found = figures(state, validation, settings.late_size) if due and validation else None
+        curve.write(state, settings.batch, found)
     export(state.average.state, out / SHIPPED, family="pocket", saturation=1.0)
     return out / SHIPPED
 

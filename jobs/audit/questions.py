@@ -60,9 +60,13 @@ class Questions:
     def table(self, sql: str, *parameters: object) -> pa.Table:
         """Return the answer to one SELECT as an Arrow table; raises JobError for SQL that fails."""
         try:
-            return self._connection.execute(sql, list(parameters)).to_arrow_table()
+            answer = self._connection.sql(sql, params=list(parameters))
+            if answer is not None:
+                table: pa.Table = answer.to_arrow_table()
+                return table
         except duckdb.Error as error:
             raise JobError(f"the question failed: {str(error).splitlines()[0]}") from error
+        raise JobError("the question has no answer: ask with SELECT")
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many current rows have each outcome and reason."""

@@ -32,16 +32,14 @@ def verify_file(path: Path, store: Store | None) -> Stray:
         return Stray(path, sha256, marks, None, tuple(_own_findings(path, marks)))
     with questions(store) as tables:
         printed = _printed_row(tables, sha256, path, marks)
-        row = (
-            tables.ask("SELECT * FROM current WHERE row_key = ?", printed["row_key"])[0]
-            if printed
-            else None
+        rows = tables.ask(
+            "SELECT * FROM current WHERE row_key = ?", printed["row_key"] if printed else ""
         )
-    if printed is None or row is None:
+    if printed is None or not rows:
         missing = Finding("", str(path), f"no current row of {store.root} knows this file")
         return Stray(path, sha256, marks, None, (*_own_findings(path, marks), missing))
-    found = Verifier(store, read_pinned(store)).row(row, [printed], file=path)
-    return Stray(path, sha256, marks, row, tuple(found))
+    found = Verifier(store, read_pinned(store)).row(rows[0], [printed], file=path)
+    return Stray(path, sha256, marks, rows[0], tuple(found))
 
 
 def _printed_row(tables: Questions, sha256: str, path: Path, marks: FoundMarks) -> Row | None:

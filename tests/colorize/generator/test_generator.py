@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from photochrom.colorize.errors import ModelError, WrongWeights
-from photochrom.colorize.generator import known_models, load_generator, weights_digest
 from photochrom.colorize.generator import known as known_module
+from photochrom.colorize.generator import known_models, load_generator, weights_digest
 
 WITHOUT_TORCH = """
 import sys

@@ -1,0 +1,198 @@
+"""A pool of Ray actors: only ready ones get work, the dead are replaced, the silent are killed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from pydantic import BaseModel, ConfigDict, Field
+from ray.exceptions import RayError, RayTaskError
+
+from photochrom.cluster import causes
+from photochrom.cluster.contract import Worker
+from photochrom.cluster.errors import PoolError
+from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
+from photochrom.cluster.station import Raised, Station
+
+
+class PoolSettings(BaseModel):
+    """What each worker may use, and how patient the pool is.
+
+    `lease_seconds` is the longest silence allowed between two progress values, `start_seconds` that
+    before a worker is ready, waiting for a machine included.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(ge=1)
+    cpus: float = Field(default=1.0, ge=0)
+    gpus: float = Field(default=0.0, ge=0)
+    memory: int | None = Field(default=None, gt=0)  # bytes, reserved by Ray's bookkeeping
+    lease_seconds: float = Field(default=900.0, gt=0)
+    start_seconds: float = Field(default=1800.0, gt=0)
+    start_failures_allowed: int = Field(default=3, ge=1)
+
+
+@dataclass
+class _Actor:
+    name: str
+    handle: Any
+    pending: Any  # what it owes us: its `ready` answer, or the stream of its item; None if idle
+    heard: float  # when it last gave a sign of life, or was given something to do
+    ready: bool = False
+    key: str | None = None
+
+
+class RayPool:
+    """Keep `size` actors of a plain class at work; needs a connected Ray.
+
+    An actor that dies, cannot be reached or outlives its lease is given up for good and another
+    one started in its place; Ray itself never restarts or retries anything.
+    """
+
+    def __init__(
+        self,
+        worker_class: Callable[..., Worker],
+        arguments: Sequence[object],
+        settings: PoolSettings,
+    ) -> None:
+        self._settings = settings
+        self._worker = worker_class, tuple(arguments)
+        # A replica without a GPU must not see any, and Ray no longer hides them from it.
+        hidden = {} if settings.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}
+        self._actor_class = ray.remote(
+            num_cpus=settings.cpus,
+            num_gpus=settings.gpus,
+            memory=settings.memory,
+            max_restarts=0,
+            max_task_retries=0,
+            runtime_env=hidden,
+        )(Station)
+        self._actors: dict[str, _Actor] = {}
+        self._started = 0
+        self._start_failures = 0
+        self._last_cause = ""
+        self._closed = False
+        self._refill()
+
+    def free(self) -> int:
+        """Count the actors that have answered `ready` and hold no item."""
+        return sum(actor.pending is None for actor in self._actors.values())
+
+    def send(self, key: str, item: object) -> None:
+        """Give an item to a free actor."""
+        actor = next((a for a in self._actors.values() if a.pending is None), None)
+        if actor is None:
+            raise PoolError(f"no worker is free for {key}: wait for one before sending")
+        # With one unread value allowed, a yield returns only after we have read it: without this
+        # most values yielded just before a kill are lost on their way.
+        actor.pending = actor.handle.run.options(
+            num_returns="streaming", _generator_backpressure_num_objects=1
+        ).remote(item)
+        actor.key, actor.heard = key, time.monotonic()
+
+    def wait(self, timeout: float) -> list[Event]:
+        """Return what has happened, sleeping in Ray until something does or `timeout` is over."""
+        if self._closed:
+            raise PoolError("the pool is closed")
+        if not self._actors:
+            raise PoolError(
+                f"no worker could be started, {self._start_failures} died before they were ready; "
+                f"the last said: {self._last_cause}. Mend that and run the same command again"
+            )
+        deadline = time.monotonic() + timeout
+        patience = 0.0  # listen first, lest our own absence be taken for their silence
+        while True:
+            events = [*self._collect(patience), *self._give_up_silent()]
+            now = time.monotonic()
+            if events or now >= deadline:
+                return events
+            patience = max(0.0, min(deadline, self._next_expiry()) - now)
+
+    def close(self) -> None:
+        """Kill all actors."""
+        self._closed = True
+        while self._actors:
+            _, actor = self._actors.popitem()
+            ray.kill(actor.handle, no_restart=True)
+
+    def _refill(self) -> None:
+        """Start what is missing, unless starting has failed too often in a row."""
+        while (
+            len(self._actors) < self._settings.size
+            and self._start_failures < self._settings.start_failures_allowed
+        ):
+            self._started += 1
+            name = f"worker-{self._started}"
+            handle = self._actor_class.remote(*self._worker)
+            answer = handle.ready.remote()
+            self._actors[name] = _Actor(name, handle, answer, time.monotonic())
+
+    def _collect(self, timeout: float) -> list[Event]:
+        """Take one event from each actor that has one, waiting up to `timeout` for the first."""
+        owing = {actor.pending: actor for actor in self._owing()}
+        if not owing:
+            time.sleep(timeout)
+            return []
+        come, _ = ray.wait(list(owing), num_returns=1, timeout=timeout)
+        if come and len(owing) > 1:
+            come, _ = ray.wait(list(owing), num_returns=len(owing), timeout=0)
+        return [self._hear(owing[pending]) for pending in come]
+
+    def _hear(self, actor: _Actor) -> Event:
+        actor.heard = time.monotonic()
+        try:
+            return self._next(actor, actor.key) if actor.key is not None else self._greet(actor)
+        except RayError as error:
+            return self._give_up(actor, causes.cause_of(error), causes.kind_of(error))
+
+    def _greet(self, actor: _Actor) -> Event:
+        answer = ray.get(actor.pending)
+        if isinstance(answer, Raised):
+            return self._give_up(actor, answer.line, "start")
+        actor.pending, actor.ready = None, True
+        self._start_failures = 0
+        self._refill()
+        return Ready(actor.name, answer.value)
+
+    def _next(self, actor: _Actor, key: str) -> Event:
+        try:
+            said = ray.get(next(actor.pending))
+        except StopIteration:
+            actor.key, actor.pending = None, None
+            return Done(actor.name, key)
+        except RayTaskError as error:  # what was yielded could not be sent
+            actor.key, actor.pending = None, None
+            return Failed(actor.name, key, causes.cause_of(error), "RayTaskError", str(error))
+        if isinstance(said, Raised):
+            actor.key, actor.pending = None, None
+            return Failed(actor.name, key, said.error, said.kind, said.traceback)
+        return Progress(actor.name, key, said.value)
+
+    def _give_up_silent(self) -> list[Died]:
+        now = time.monotonic()
+        silent = [actor for actor in self._owing() if now >= self._expiry(actor)]
+        return [
+            self._give_up(actor, f"silent for {now - actor.heard:.0f} s", "silent")
+            for actor in silent
+        ]
+
+    def _give_up(self, actor: _Actor, cause: str, kind: DeathKind) -> Died:
+        """Kill an actor for good, forget it, and start another in its place."""
+        ray.kill(actor.handle, no_restart=True)
+        del self._actors[actor.name]
+        self._start_failures = 0 if actor.ready else self._start_failures + 1
+        self._last_cause = cause
+        self._refill()
+        return Died(actor.name, actor.key, cause, kind if actor.ready else "start")
+
+    def _owing(self) -> list[_Actor]:
+        return [actor for actor in self._actors.values() if actor.pending is not None]
+
+    def _expiry(self, actor: _Actor) -> float:
+        patience = self._settings.lease_seconds if actor.ready else self._settings.start_seconds
+        return actor.heard + patience
+
+    def _next_expiry(self) -> float:
+        return min((self._expiry(a) for a in self._owing()), default=1e12)

@@ -1,0 +1,62 @@
+"""Where one worker sits: it makes the worker and turns what it raises into plain words.
+
+An exception of somebody's own class may not survive the way from one process to another, and Ray
+then takes the whole actor for dead; words always arrive.
+"""
+
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from photochrom.cluster.contract import Worker
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the worker answered or yielded."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What the worker raised: message, class name and traceback."""
+
+    error: str
+    kind: str
+    traceback: str
+
+    @classmethod
+    def by(cls, error: Exception) -> "Raised":
+        """Put an exception into words."""
+        text = "".join(traceback.format_exception(error))
+        return cls(str(error), type(error).__name__, text)
+
+    @property
+    def line(self) -> str:
+        """Say it in one line."""
+        return " ".join(f"{self.kind}: {self.error}".split())
+
+
+class Station:
+    """Hold one worker, in an actor or in the process of the pool."""
+
+    def __init__(self, worker_class: Callable[..., Worker], arguments: tuple[object, ...]) -> None:
+        self._worker_class = worker_class
+        self._arguments = arguments
+
+    def ready(self) -> Said | Raised:
+        """Make the worker and ask whether it is ready."""
+        try:
+            self._worker = self._worker_class(*self._arguments)
+            return Said(self._worker.ready())
+        except Exception as error:
+            return Raised.by(error)
+
+    def run(self, item: object) -> Iterator[Said | Raised]:
+        """Do one item; if it raises, that is the last thing said."""
+        try:
+            for value in self._worker.run(item):
+                yield Said(value)
+        except Exception as error:
+            yield Raised.by(error)

@@ -1,0 +1,38 @@
+"""colorize: a few photos or a folder, in this process; the first thing a newcomer tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from photochrom.jobs.cli.common import SOME_FAILED, Json, show, show_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's verbs."""
+    app.command(epilog="Example: photochrom colorize grandma.tif album/ --out coloured")(colorize)
+
+
+def colorize(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photos and folders.")],
+    out: Annotated[Path, typer.Option(help="Where the colour prints go.")],
+    format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff.")] = "jpeg",
+    long_side: Annotated[int | None, typer.Option(help="Pixels; full size if left out.")] = None,
+    model: Annotated[str, typer.Option(help="Which generator.")] = "pocket",
+    render_size: Annotated[int, typer.Option(help="What it sees, a multiple of 16.")] = 256,
+    negative: Annotated[bool, typer.Option(help="The photos are negatives.")] = False,
+    json: Json = False,
+) -> None:
+    """Colorize a few photos here and now; every print is marked as AI-colorized."""
+    from photochrom.jobs.few import Few, settings
+
+    few = Few(settings(format, long_side, model, render_size, negative), out)
+    results = [few.colorize(path, target) for path, target in few.targets(paths)]
+    if json:
+        show_json([result.as_dict() for result in results])
+    else:
+        show("", ["photo", "outcome", "print"], [result.line for result in results])
+    if any(result.outcome == "failed" for result in results):
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,68 @@
+"""How a run shows itself: a bar on a terminal, a line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from photochrom.jobs.messages import Finished
+from photochrom.jobs.reasons import Outcome
+
+LINE_SECONDS = 10.0
+
+
+class Ticker:
+    """Reports to stderr: the results belong to stdout."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._total = self._done = self._failed = self._begun_with = 0
+        self._begun = self._shown = 0.0
+
+    def note(self, text: str) -> None:
+        """Print a sentence."""
+        self._console.print(text)
+
+    def begin(self, total: int, done: int) -> None:
+        """Start counting at `done` of `total`."""
+        self._total, self._done, self._begun_with = total, done, done
+        self._begun = self._shown = time.monotonic()
+        if sys.stderr.isatty():
+            columns = (
+                TextColumn("colorizing"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[failed]} failed"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=self._console)
+            self._task = self._bar.add_task("", total=total, completed=done, failed=0)
+            self._bar.start()
+
+    def advance(self, finished: Finished) -> None:
+        """Count one photo."""
+        self._done += 1
+        self._failed += finished.outcome == Outcome.FAILED
+        if self._bar:
+            self._bar.update(self._task, completed=self._done, failed=self._failed)
+        elif time.monotonic() - self._shown >= LINE_SECONDS:
+            self._line()
+
+    def end(self) -> None:
+        """Take the bar away, or print the last line."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+        elif self._done > self._begun_with:
+            self._line()
+
+    def _line(self) -> None:
+        self._shown = time.monotonic()
+        rate = (self._done - self._begun_with) / max(self._shown - self._begun, 1e-9)
+        self._console.print(
+            f"{self._done} of {self._total} photos, {self._failed} failed, {rate:.1f} a second"
+        )

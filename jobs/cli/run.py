@@ -1,0 +1,164 @@
+"""plan, run, retry: the main job."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photochrom.jobs.cli.common import (
+    SOME_FAILED,
+    Changes,
+    Json,
+    Out,
+    console,
+    duration,
+    open_place,
+    show,
+    show_json,
+    size,
+)
+
+if TYPE_CHECKING:
+    from photochrom.jobs.driver import Driver, Order
+    from photochrom.jobs.settings import Job
+    from photochrom.jobs.summary import Summary
+
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="A job file (.toml), or a manifest or folder.")
+]
+OutputArgument = Annotated[
+    str | None, typer.Argument(metavar="[OUTPUT]", help="Where to write, if JOB is a manifest.")
+]
+Address = Annotated[
+    str, typer.Option(help="`local` for a Ray of this machine, `auto` or HOST:PORT for a cluster.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, however large the output.")]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family's verbs."""
+    app.command(epilog="Example: photochrom plan job.toml --set paint.render_size=384")(plan)
+    app.command(epilog="Example: photochrom run s3://scans/negatives/ s3://colour/negatives")(run)
+    app.command(epilog="Example: photochrom retry s3://colour/negatives --reason corrupt")(retry)
+
+
+def plan(
+    job: JobArgument, output: OutputArgument = None, set_: Changes = None, json: Json = False
+) -> None:
+    """Show what a run would do: counts, bytes in and out, skips, time. Writes nothing."""
+    from photochrom.jobs.driver import Order
+    from photochrom.jobs.estimate import estimate
+    from photochrom.jobs.settings import load_job
+
+    forecast = estimate(Order.of(load_job(job, output, set_ or ())))
+    if json:
+        show_json(forecast.as_dict())
+        return
+    rows: list[tuple[str, object]] = [
+        ("photographs in the manifest", forecast.rows),
+        ("planned before", forecast.known),
+        ("to colorize now", forecast.work),
+        *((f"to skip: {reason}", count) for reason, count in forecast.skips.items()),
+        *((f"left out, by ending: {end}", count) for end, count in forecast.left_out.items()),
+        ("bytes in", size(forecast.bytes_in)),
+        ("bytes out, about", size(forecast.bytes_out)),
+        ("shards, about", forecast.shards),
+        ("time on one replica, about", duration(forecast.seconds)),
+    ]
+    show("", ["what a run would do", ""], rows)
+
+
+def run(
+    job: JobArgument,
+    output: OutputArgument = None,
+    set_: Changes = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Try only so many first.")] = None,
+    address: Address = "local",
+    yes: Yes = False,
+    metrics_port: MetricsPort = None,
+    json: Json = False,
+) -> None:
+    """Run a job on Ray; the same command resumes it, and does what is new in the manifest."""
+    from photochrom.jobs.driver import Order
+    from photochrom.jobs.settings import load_job
+
+    settings = load_job(job, output, set_ or ())
+    order = Order.of(settings)
+    _confirm(order, yes, sample)
+    summary = _driver(order, address, metrics_port).run(sample)
+    _conclude(settings, summary, json)
+
+
+def retry(
+    out: Out,
+    reason: Annotated[list[str] | None, typer.Option(help="Only rows that failed so.")] = None,
+    set_: Changes = None,
+    address: Address = "local",
+    metrics_port: MetricsPort = None,
+    json: Json = False,
+) -> None:
+    """Do failed rows again, all or by reason; what succeeds replaces them."""
+    from photochrom.colorize.errors import SettingsError
+    from photochrom.jobs.driver import Order
+    from photochrom.jobs.plan import extend
+    from photochrom.jobs.reasons import Reason
+    from photochrom.jobs.retry import plan_retry
+
+    unknown = set(reason or ()) - set(Reason)
+    if unknown:
+        raise SettingsError(f"--reason {unknown.pop()}: there are {', '.join(Reason)}")
+    place = open_place(out, set_)
+    settings = place.pinned.job
+    order = Order.of(settings)
+    extend(order.store, settings.run, order.rows)
+    plans = plan_retry(order.store, settings.run, reason or ())
+    summary = _driver(order, address, metrics_port).work(plans)
+    _conclude(settings, summary, json)
+
+
+def _driver(order: Order, address: str, metrics_port: int | None) -> Driver:
+    from photochrom.jobs.cli.progress import Ticker
+    from photochrom.jobs.driver import Driver
+    from photochrom.jobs.launch import ray_pool
+    from photochrom.jobs.meters import Meters
+    from photochrom.monitoring import Metrics, NullBackend, PrometheusBackend
+
+    ticker = Ticker()
+    if metrics_port is None:
+        return Driver(order, ray_pool(address), ticker, Meters(Metrics(NullBackend())))
+    backend = PrometheusBackend()
+    ticker.note(f"metrics at {backend.serve(metrics_port)}")
+    return Driver(order, ray_pool(address), ticker, Meters(Metrics(backend)))
+
+
+def _confirm(order: Order, yes: bool, sample: int | None) -> None:
+    """Ask on a terminal before a run whose output would pass the job's stated size."""
+    from photochrom.jobs.estimate import estimate
+
+    if yes or sample is not None or not sys.stdin.isatty():
+        return
+    forecast = estimate(order)
+    if forecast.bytes_out > order.job.limits.confirm_bytes:
+        typer.confirm(f"This will write about {size(forecast.bytes_out)}. Go on?", abort=True)
+
+
+def _conclude(job: Job, summary: Summary, json: bool) -> None:
+    """Print the summary, whose rows add up to the manifest's count, and exit by it."""
+    if json:
+        counts = [
+            {"outcome": outcome, "reason": reason, "rows": count}
+            for (outcome, reason), count in summary.counts.items()
+        ]
+        show_json({"total": summary.total, "done_now": summary.done_now, "counts": counts})
+    else:
+        rows: list[tuple[object, ...]] = [(*key, n) for key, n in summary.counts.items()]
+        rows.append(("all", "", summary.total))
+        show("", ["outcome", "reason", "photographs"], rows)
+        console.print(f"{summary.done_now} done now; everything is under {job.output}")
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,114 @@
+"""A few photos, here and now: no manifest, no ledger, no cluster; the same strictness and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from photochrom.colorize.colorizer import Colorizer, Failure
+from photochrom.colorize.errors import PhotochromError, SettingsError
+from photochrom.colorize.picture import Photo, PrintRecipe
+from photochrom.jobs.errors import ManifestError
+from photochrom.jobs.manifest import PICTURE_ENDINGS
+from photochrom.jobs.reasons import Outcome, Reason, reason_of
+from photochrom.jobs.settings import Paint
+
+
+@dataclass(frozen=True, slots=True)
+class FewSettings:
+    """How to paint and print a few photos."""
+
+    paint: Paint
+    print: PrintRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one photo."""
+
+    photo: str
+    outcome: str
+    reason: str = ""
+    error: str = ""
+    print: str = ""
+
+    @property
+    def line(self) -> tuple[str, str, str]:
+        """The result as a table row."""
+        outcome = f"{self.outcome}: {self.reason}" if self.reason else self.outcome
+        return self.photo, outcome, self.print or self.error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+def settings(
+    format: str, long_side: int | None, model: str, render_size: int, negative: bool
+) -> FewSettings:
+    """Check what was asked for; raises SettingsError."""
+    try:
+        recipe = {"format": format, "long_side": long_side}
+        tone = "negative" if negative else "auto"
+        return FewSettings(
+            Paint.model_validate({"model": model, "render_size": render_size, "tone": tone}),
+            PrintRecipe.model_validate(recipe),
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SettingsError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
+
+
+class Few:
+    """One generator for a few photos; prints go to `out` under their photos' names."""
+
+    def __init__(self, settings: FewSettings, out: Path) -> None:
+        if settings.print.format == "none":
+            raise SettingsError("--format: none makes no prints; choose jpeg, png, webp or tiff")
+        self._settings, self._out = settings, out
+        self._colorizer = Colorizer.load(settings.paint.model)
+
+    def targets(self, paths: Iterable[Path]) -> list[tuple[Path, Path]]:
+        """Pair each photo with its print's path; a folder's photos keep their sub-folders.
+
+        Raises ManifestError for a path that is not there, or two photos with one print.
+        """
+        pairs: dict[Path, Path] = {}
+        for path in paths:
+            if not path.exists():
+                raise ManifestError(f"{path}: no such file or folder")
+            for photo in _photos(path):
+                below = photo.relative_to(path).parent if path.is_dir() else Path()
+                target = (
+                    self._out / below / f"{photo.stem}.ai-colorized.{self._settings.print.suffix}"
+                )
+                if pairs.setdefault(target, photo) != photo:
+                    raise ManifestError(f"{photo} and {pairs[target]} would both become {target}")
+        return [(photo, target) for target, photo in pairs.items()]
+
+    def colorize(self, path: Path, target: Path) -> Result:
+        """Make one print; whatever goes wrong with the photo is in the result."""
+        try:
+            photo = Photo.open(path)
+            if photo.in_colour:
+                return Result(str(path), Outcome.SKIPPED, Reason.ALREADY_COLOUR)
+            tone = photo.tone_table(self._settings.paint.tone)
+            plate = self._colorizer.paint([photo], self._settings.paint.render_size, [tone])[0]
+            if isinstance(plate, Failure):
+                raise plate.error
+            target.parent.mkdir(parents=True, exist_ok=True)
+            plate.print_on(photo).save(target, self._settings.print)
+        except (PhotochromError, OSError) as error:
+            return Result(str(path), Outcome.FAILED, reason_of(error), str(error))
+        return Result(str(path), Outcome.COLORIZED, print=str(target))
+
+
+def _photos(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    inside = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return [file for file in inside if file.suffix.lower().lstrip(".") in PICTURE_ENDINGS]

@@ -1,0 +1,125 @@
+"""Reprint: further prints of a place's plates, without the generator: CPUs alone.
+
+Shards are the ledger's. A shard's new prints are filed under the new recipe's digest when all are
+stored; the same command again makes only those that are missing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from photochrom.colorize.errors import PhotochromError, SettingsError
+from photochrom.colorize.picture import Origin, PrintRecipe
+from photochrom.jobs import ledger
+from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.errors import JobError
+from photochrom.jobs.originals import read_original, read_plate
+from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.plan import read_plans
+from photochrom.jobs.printer import Printer
+from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.settings import print_digest
+from photochrom.jobs.sources import Sources
+from photochrom.jobs.store import Store
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NotPrinted:
+    """A row whose print could not be made, and why."""
+
+    row_id: str
+    error: str
+
+
+class Reprint:
+    """Prints of one recipe for the current colorized rows that lack one."""
+
+    def __init__(self, store: Store, pinned: Pinned, recipe: PrintRecipe, threads: int) -> None:
+        if recipe.format == "none":
+            raise JobError("there is nothing to print: choose a format")
+        self._store, self._pinned, self._recipe = store, pinned, recipe
+        self._threads = threads
+        self._sources = Sources(pinned.job.storage.source)
+        self._ordered_at = {plan.number: plan.created_at for plan in read_plans(store)}
+
+    def missing(self, where: str = "TRUE") -> list[Row]:
+        """Return the rows to print, by shard; `where` is an SQL condition on `current`."""
+        with questions(self._store) as tables:
+            return tables.ask(
+                f"SELECT * FROM current WHERE ai_colorized AND ({where}) AND row_key NOT IN "
+                "(SELECT row_key FROM prints WHERE print_digest = ?) ORDER BY shard_key, row_id",
+                print_digest(self._recipe),
+            )
+
+    def run(
+        self, rows: list[Row], advance: Callable[[PrintedRow | NotPrinted], None]
+    ) -> list[NotPrinted]:
+        """Make and file the prints; what could not be printed is returned, never hidden."""
+        failures: list[NotPrinted] = []
+        if rows:
+            ledger.file_recipe(self._store, self._recipe)
+        with ThreadPoolExecutor(self._threads) as threads:
+            for shard_key, shard in groupby(rows, itemgetter("shard_key")):
+                printed: list[PrintedRow] = []
+                for made in threads.map(self._one, list(shard)):
+                    advance(made)
+                    if isinstance(made, NotPrinted):
+                        failures.append(made)
+                    else:
+                        printed.append(made)
+                if printed:
+                    ledger.file_prints(self._store, shard_key, printed)
+        return failures
+
+    def _one(self, row: Row) -> PrintedRow | NotPrinted:
+        with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
+            scratch = Path(folder)
+            origin = Origin(
+                self._pinned.recipe_digest,
+                self._pinned.software,
+                self._ordered_at[row["plan"]],
+            )
+            try:
+                photo = read_original(self._sources, row, scratch)
+                plate = read_plate(self._store, row)
+                return Printer(self._store, self._recipe, origin, scratch).make(
+                    photo,
+                    plate,
+                    row_id=row["row_id"],
+                    row_key=row["row_key"],
+                    shard_key=row["shard_key"],
+                    collection=row["collection"],
+                    source_uri=row["source_uri"],
+                )
+            except PhotochromError as error:
+                if error.retriable:
+                    raise
+                return NotPrinted(row["row_id"], str(error))
+
+
+def print_recipe(
+    format: str | None, long_side: int | None, quality: int | None, compression: str | None
+) -> PrintRecipe:
+    """Check what was asked for; raises SettingsError."""
+    asked = {
+        "format": format,
+        "long_side": long_side,
+        "quality": quality,
+        "compression": compression,
+    }
+    try:
+        return PrintRecipe.model_validate({k: v for k, v in asked.items() if v is not None})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SettingsError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None

@@ -1,0 +1,74 @@
+"""Status: how far a job is, read from its plans and commits alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from photochrom.jobs import ledger
+from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.plan import read_plans
+from photochrom.jobs.store import Store
+
+_PRINTS = """
+SELECT print_digest, count(*) AS n, sum(output_bytes)::BIGINT AS bytes
+FROM prints GROUP BY ALL ORDER BY 1
+"""
+_PACE = """
+SELECT count(*) AS n, avg(cpu_seconds) AS cpu_seconds,
+       date_part('epoch', max(finished_at) - min(started_at)) AS seconds
+FROM ledger
+WHERE plan = (SELECT max(plan) FROM ledger WHERE shard_key <> '') AND shard_key <> ''
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts of a place; `rate` is photographs a second of the latest plan, 0 if unknown."""
+
+    counts: dict[tuple[str, str], int]
+    planned: int
+    committed: int
+    plans: int
+    shards_left: int
+    left: int
+    rate: float
+    cpu_seconds_each: float
+    prints: tuple[tuple[str, int, int], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, the counts as a list."""
+        fields = asdict(self)
+        fields["counts"] = [
+            {"outcome": outcome, "reason": reason, "rows": n}
+            for (outcome, reason), n in self.counts.items()
+        ]
+        return fields
+
+
+def status_of(store: Store) -> Status:
+    """Read a place's status."""
+    plans = read_plans(store)
+    standing = ledger.committed(store)
+    open_shards = [
+        shard
+        for plan in plans
+        for shard in plan.shards
+        if ledger.commit_name(shard.key) not in standing
+    ]
+    with questions(store) as tables:
+        counts = tables.counts()
+        pace = tables.ask(_PACE)[0]
+        prints = tuple((row["print_digest"], row["n"], row["bytes"]) for row in tables.ask(_PRINTS))
+    planned = len({row.row_id for plan in plans for row in plan.rows})
+    return Status(
+        counts=counts,
+        planned=planned,
+        committed=sum(counts.values()),
+        plans=len(plans),
+        shards_left=len(open_shards),
+        left=sum(len(shard.rows) for shard in open_shards),
+        rate=pace["n"] / pace["seconds"] if pace["seconds"] else 0.0,
+        cpu_seconds_each=pace["cpu_seconds"] or 0.0,
+        prints=prints,
+    )
