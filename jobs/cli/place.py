@@ -70,7 +70,7 @@ def audit(
     set_: Changes = None,
     json: Json = False,
 ) -> None:
-    """Ask the ledger: views ledger, current, plans, printed, prints, events; or a ready question."""
+    """Ask the ledger (views current, ledger, prints, printed, plans, events), or what is ready."""
     from photochrom.jobs.audit import ready
     from photochrom.jobs.audit.questions import questions
 
@@ -98,7 +98,7 @@ def verify(
     set_: Changes = None,
     json: Json = False,
 ) -> None:
-    """Prove places from scratch, or say all that stray files can prove. Exits with 4 if it fails."""
+    """Prove places from scratch, or say all that stray files can prove; exit 4 if it fails."""
     from photochrom.jobs.audit.stray import verify_file
     from photochrom.jobs.audit.verify import Verifier
 

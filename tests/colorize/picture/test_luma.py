@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -107,6 +108,6 @@ def test_strips_cover_every_row_once(height: int, width: int, pixels: int) -> No
     cuts = list(strips(height, width, pixels))
     assert cuts[0][0] == 0
     assert cuts[-1][1] == height
-    assert all(end == start for (_, end), (start, _) in zip(cuts, cuts[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in pairwise(cuts))
     assert all(last > first for first, last in cuts)
     assert all((last - first) * width <= max(pixels, width) for first, last in cuts)
