@@ -1,0 +1,41 @@
+# The commands of this project. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check wheel clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(READY)  ## make .venv with pinned versions
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Photochrom needs Python 3.11 or newer" * (sys.version_info < (3, 11)))'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	mkdir -p .types && ln -sfn .. .types/photochrom
+	touch $(READY)
+
+# 3 means: finished, and some rows failed, as some of the sample archive must.
+demo: setup  ## colorize the sample archive on Ray and make a contact sheet
+	rm -rf demo
+	$(BIN)/photochrom run tests/data/archive/manifest.csv demo/output || test $$? -eq 3
+	$(BIN)/photochrom audit demo/output --sheet demo/contact-sheet.jpg
+
+test: setup  ## run the tests
+	$(BIN)/pytest
+
+check: setup  ## lint, format, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p photochrom.colorize -p photochrom.cluster -p photochrom.monitoring -p photochrom.jobs
+	$(BIN)/pytest --quiet tests/test_layers.py
+
+wheel: setup  ## build dist/photochrom-*.whl
+	rm -rf build dist
+	$(BIN)/python -m build --wheel
+
+clean:  ## remove what the other commands made
+	rm -rf $(VENV) .types build dist demo *.egg-info

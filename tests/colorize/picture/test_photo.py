@@ -1,0 +1,410 @@
+"""Every kind of file that archives hold, written by others, against the samples put into it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import pyvips
+import tifffile
+from PIL import Image, ImageOps
+
+from photochrom.colorize.picture import Photo, ToneTable
+from photochrom.colorize.picture.luma import luma_sha256
+from tests.colorize.picture.lightbox import Samples, grain, scene, shelve, slow_luma
+from tests.data.darkroom import grey_profile
+
+SIZE = (37, 53)
+GREY8, GREY16 = grain(*SIZE), grain(*SIZE, bits=16)
+RGB8, RGB16 = grain(*SIZE, 3), grain(*SIZE, 3, bits=16)
+
+TIFFS: dict[str, tuple[Samples, dict[str, object]]] = {
+    "raw": (GREY16, {}),
+    "lzw": (GREY16, {"compression": "lzw", "predictor": True}),
+    "deflate": (GREY16, {"compression": "adobe_deflate"}),
+    "zstd": (GREY16, {"compression": "zstd"}),
+    "zstd-predictor": (GREY8, {"compression": "zstd", "predictor": True}),
+    "packbits": (GREY8, {"compression": "packbits"}),
+    "jpeg2000": (GREY16, {"compression": "jpeg2000"}),
+    "jpeg-xl": (GREY16, {"compression": "jpegxl", "compressionargs": {"lossless": True}}),
+    "webp": (RGB8, {"compression": "webp", "compressionargs": {"lossless": True}}),
+    "tiled": (GREY16, {"tile": (16, 32)}),
+    "tiled-zstd": (GREY8, {"tile": (16, 16), "compression": "zstd"}),
+    "strips": (GREY16, {"rowsperstrip": 5}),
+    "big-endian": (GREY16, {"byteorder": ">"}),
+    "big-endian-zstd": (GREY16, {"byteorder": ">", "compression": "zstd"}),
+    "bigtiff": (GREY16, {"bigtiff": True}),
+    "bigtiff-big-endian": (GREY8, {"bigtiff": True, "byteorder": ">"}),
+    "grey8": (GREY8, {}),
+    "rgb8": (RGB8, {}),
+    "rgb16": (RGB16, {}),
+    "rgb16-big-endian": (RGB16, {"byteorder": ">"}),
+    "rgb8-zstd": (RGB8, {"compression": "zstd"}),
+    "rgb16-lzw": (RGB16, {"compression": "lzw", "predictor": True}),
+}
+
+
+def luma_of(samples: Samples) -> Samples:
+    return samples if samples.ndim == 2 else slow_luma(samples[..., :3])
+
+
+def check(path: Path, wanted: Samples) -> Photo:
+    """Open a file and hold its luma against what was put into it."""
+    photo = Photo.open(path)
+    assert photo.luma.dtype == wanted.dtype
+    assert np.array_equal(photo.luma, wanted)
+    assert (photo.height, photo.width) == wanted.shape
+    assert photo.bits == wanted.dtype.itemsize * 8
+    assert photo.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert photo.luma_sha256 == luma_sha256(wanted)
+    assert photo.luma.flags.c_contiguous
+    return photo
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_tiff(kind: str, tmp_path: Path) -> None:
+    samples, options = TIFFS[kind]
+    photo = check(shelve(tmp_path, samples, **options), luma_of(samples))
+    assert photo.header.format == "tiff"
+    assert photo.header.channels == (1 if samples.ndim == 2 else 3)
+    assert photo.header.decoder.split()[0] in {"libvips", "tifffile"}
+
+
+@pytest.mark.parametrize("samples", [GREY8, GREY16], ids=["8", "16"])
+@pytest.mark.parametrize("compression", [None, "lzw", "zstd"])
+def test_minimum_is_white(samples: Samples, compression: str | None, tmp_path: Path) -> None:
+    path = shelve(tmp_path, ~samples, photometric="miniswhite", compression=compression)
+    photo = check(path, samples)
+    assert photo.header.tone_evidence == "photometric: minimum is white"
+    assert photo.tone_table("auto").evidence == "photometric: minimum is white"
+
+
+@pytest.mark.parametrize("samples", [RGB8, RGB16], ids=["8", "16"])
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_planar_rgb(samples: Samples, compression: str | None, tmp_path: Path) -> None:
+    planes = np.moveaxis(samples, -1, 0)
+    path = shelve(tmp_path, planes, planarconfig="separate", compression=compression)
+    check(path, slow_luma(samples))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_infrared_is_left_out(bits: int, compression: str | None, tmp_path: Path) -> None:
+    samples = grain(*SIZE, 4, bits=bits)
+    path = shelve(tmp_path, samples, extrasamples=["unspecified"], compression=compression)
+    check(path, slow_luma(samples[..., :3]))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_alpha_of_a_grey_is_left_out(bits: int, compression: str | None, tmp_path: Path) -> None:
+    samples = grain(*SIZE, 2, bits=bits)
+    path = shelve(
+        tmp_path,
+        samples,
+        photometric="minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"],
+        compression=compression,
+    )
+    check(path, np.ascontiguousarray(samples[..., 0]))
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_one_bit(photometric: str, tmp_path: Path) -> None:
+    lines = grain(*SIZE) > 127
+    path = shelve(tmp_path, lines, photometric=photometric)  # type: ignore[arg-type]
+    white = lines if photometric == "minisblack" else ~lines
+    check(path, white.astype(np.uint8) * 255)
+
+
+def packed(values: Samples, bits: int) -> bytes:
+    """Pack rows of few-bit values, high bits first; rows begin on a whole byte."""
+    rows = []
+    for row in values.tolist():
+        digits = "".join(f"{value:0{bits}b}" for value in row)
+        digits += "0" * (-len(digits) % 8)
+        rows.append(int(digits, 2).to_bytes(len(digits) // 8, "big"))
+    return b"".join(rows)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_twelve_bits(photometric: str, tmp_path: Path) -> None:
+    values = grain(*SIZE, bits=16) >> 4
+    values[0, :2] = 0, 4095
+    path = tmp_path / "twelve.tif"
+    tifffile.imwrite(
+        path,
+        iter([packed(values, 12)]),
+        shape=SIZE,
+        dtype=np.uint16,
+        bitspersample=12,
+        rowsperstrip=SIZE[0],
+        photometric=photometric,
+        metadata=None,
+    )
+    black = values if photometric == "minisblack" else 4095 - values
+    wanted = black.astype(np.int64) * 16 + black // 256
+    assert {0, 65535} <= set(wanted.ravel().tolist())
+    check(path, wanted.astype(np.uint16))
+
+
+def test_float_between_0_and_1(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).random(SIZE).astype(np.float32)
+    samples[0, :2] = 0, 1
+    wanted = [[round(65535 * value) for value in row] for row in samples.astype(float).tolist()]
+    check(shelve(tmp_path, samples), np.array(wanted, np.uint16))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_few_bits(bits: int, photometric: str, tmp_path: Path) -> None:
+    values = grain(*SIZE) >> 8 - bits
+    path = tmp_path / "few.tif"
+    tifffile.imwrite(
+        path,
+        iter([packed(values, bits)]),
+        shape=SIZE,
+        dtype=np.uint8,
+        bitspersample=bits,
+        rowsperstrip=SIZE[0],
+        photometric=photometric,
+        metadata=None,
+    )
+    wide = values * (255 // (2**bits - 1))
+    check(path, wide if photometric == "minisblack" else 255 - wide)
+
+
+def test_first_page_of_many(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for samples in (GREY16, GREY16[:5, :7], GREY16 // 2):
+            writer.write(samples, photometric="minisblack", metadata=None)
+    check(path, GREY16)
+
+
+def pillow(image: Image.Image, **options: object) -> Callable[[Path], None]:
+    return lambda path: image.save(path, **options)
+
+
+def vips(samples: Samples, **options: object) -> Callable[[Path], None]:
+    space = {(2, 1): "b-w", (2, 2): "grey16", (3, 1): "srgb", (3, 2): "rgb16"}
+    image = pyvips.Image.new_from_array(samples).copy(
+        interpretation=space[samples.ndim, samples.itemsize]
+    )
+    return lambda path: image.write_to_file(str(path), **options)
+
+
+def _palette() -> Image.Image:
+    image = Image.fromarray(GREY8, "P")
+    image.putpalette(grain(256, 3, seed=8).tobytes())
+    return image
+
+
+def _alpha(mode: str) -> Image.Image:
+    return Image.fromarray(grain(*SIZE, len(mode)), mode)
+
+
+LOSSLESS: dict[str, tuple[Callable[[Path], None], str, Samples]] = {
+    "png8": (pillow(Image.fromarray(GREY8)), "png", GREY8),
+    "png16": (pillow(Image.fromarray(GREY16)), "png", GREY16),
+    "png16-vips": (vips(GREY16), "png", GREY16),
+    "png-rgb8": (pillow(Image.fromarray(RGB8)), "png", slow_luma(RGB8)),
+    "png-rgb16": (
+        lambda path: imagecodecs.imwrite(path, RGB16, codec="png"),
+        "png",
+        slow_luma(RGB16),
+    ),
+    "png-interlaced": (vips(RGB8, interlace=True), "png", slow_luma(RGB8)),
+    "png-palette": (
+        pillow(_palette()),
+        "png",
+        slow_luma(np.asarray(_palette().convert("RGB"))),
+    ),
+    "png-1bit": (
+        pillow(Image.fromarray(GREY8 > 127)),
+        "png",
+        (GREY8 > 127).astype(np.uint8) * 255,
+    ),
+    "png-rgba": (
+        pillow(_alpha("RGBA")),
+        "png",
+        slow_luma(np.asarray(_alpha("RGBA"))[..., :3]),
+    ),
+    "png-la": (pillow(_alpha("LA")), "png", np.asarray(_alpha("LA"))[..., 0]),
+    "webp": (
+        pillow(Image.fromarray(RGB8), lossless=True),
+        "webp",
+        slow_luma(RGB8),
+    ),
+    "tiff-by-vips-tiled": (
+        vips(RGB16, tile=True, tile_width=16, tile_height=16, compression="deflate"),
+        "tif",
+        slow_luma(RGB16),
+    ),
+    "tiff-by-pillow": (pillow(Image.fromarray(GREY16), compression="tiff_lzw"), "tif", GREY16),
+    "tiff-group-4": (
+        pillow(Image.fromarray(GREY8 > 127), compression="group4"),
+        "tif",
+        (GREY8 > 127).astype(np.uint8) * 255,
+    ),
+    "tiff-palette": (
+        pillow(_palette()),
+        "tif",
+        slow_luma(np.asarray(_palette().convert("RGB"))),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_lossless_by_other_writers(kind: str, tmp_path: Path) -> None:
+    write, ending, wanted = LOSSLESS[kind]
+    path = tmp_path / f"original.{ending}"
+    write(path)
+    check(path, wanted)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_is_what_another_decoder_gives(mode: str, progressive: bool, tmp_path: Path) -> None:
+    samples = scene(64, 90)
+    if mode == "RGB":
+        samples = np.stack([samples, 255 - samples, samples // 2], axis=-1)
+    path = tmp_path / "original.jpg"
+    Image.fromarray(samples).save(path, quality=90, progressive=progressive)
+    with Image.open(path) as image:
+        wanted = luma_of(np.asarray(image)).astype(int)
+    photo = Photo.open(path)
+    assert np.abs(photo.luma - wanted).max() <= 1
+    assert (photo.header.format, photo.header.channels) == ("jpeg", len(mode))
+    assert photo.header.decoder.startswith("libvips 8.")
+
+
+def test_lossy_webp_is_what_another_decoder_gives(tmp_path: Path) -> None:
+    path = tmp_path / "original.webp"
+    Image.fromarray(scene(64, 90)).convert("RGB").save(path, quality=80)
+    with Image.open(path) as image:
+        wanted = slow_luma(np.asarray(image.convert("RGB"))).astype(int)
+    assert np.abs(Photo.open(path).luma - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_stands_upright(orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(scene(24, 40)).save(path, quality=95, exif=exif, dpi=(300, 150))
+    with Image.open(path) as image:
+        wanted = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    photo = Photo.open(path)
+    assert photo.luma.shape == wanted.shape
+    assert np.abs(photo.luma - wanted).max() <= 1
+    assert photo.dpi == pytest.approx((150, 300) if orientation >= 5 else (300, 150), abs=0.1)
+
+
+TURNS: dict[int, Callable[[Samples], Samples]] = {
+    1: lambda plane: plane,
+    2: np.fliplr,
+    3: lambda plane: np.rot90(plane, 2),
+    4: np.flipud,
+    5: lambda plane: np.fliplr(np.rot90(plane, -1)),
+    6: lambda plane: np.rot90(plane, -1),
+    7: lambda plane: np.fliplr(np.rot90(plane, 1)),
+    8: lambda plane: np.rot90(plane, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_tiff_stands_upright(orientation: int, compression: str | None, tmp_path: Path) -> None:
+    path = shelve(
+        tmp_path, GREY16, compression=compression, extratags=[(274, 3, 1, orientation, True)]
+    )
+    check(path, np.ascontiguousarray(TURNS[orientation](GREY16)))
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_what_is_worth_keeping_is_kept(compression: str | None, tmp_path: Path) -> None:
+    profile = grey_profile()
+    path = shelve(
+        tmp_path,
+        GREY16,
+        compression=compression,
+        iccprofile=profile,
+        resolution=(600, 400),
+        resolutionunit="INCH",
+        description="The harbour, 1911",
+    )
+    photo = Photo.open(path)
+    assert photo.header.icc == profile
+    assert photo.dpi == pytest.approx((600, 400), abs=0.1)
+    assert photo.header.description == "The harbour, 1911"
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_exif_and_profile_are_kept(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"original.{kind}"
+    exif = Image.Exif()
+    exif[270], exif[315] = "A market, north side", "A. Stieglitz"
+    Image.fromarray(GREY8).save(path, exif=exif, icc_profile=grey_profile(), dpi=(200, 200))
+    photo = Photo.open(path)
+    assert photo.header.description == "A market, north side"
+    assert photo.header.icc == grey_profile()
+    kept = Image.Exif()
+    assert photo.header.exif is not None
+    kept.load(photo.header.exif)
+    assert kept[315] == "A. Stieglitz"
+    if kind != "webp":
+        assert photo.dpi == pytest.approx((200, 200), abs=0.1)
+
+
+@pytest.mark.parametrize("text", ["North (1)", "a (b) (c", "(", "x, ASCII, 3 components, 3 bytes)"])
+def test_brackets_in_an_exif_description(text: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[270] = text
+    Image.fromarray(GREY8).save(tmp_path / "original.jpg", exif=exif)
+    assert Photo.open(tmp_path / "original.jpg").header.description == text
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
+def test_a_file_that_says_nothing_has_nothing(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"bare.{kind}"
+    Image.fromarray(GREY8).save(path)
+    header = Photo.open(path).header
+    assert (header.dpi, header.icc, header.description, header.orientation) == (None, None, "", 1)
+    assert header.tone_evidence == ""
+
+
+def test_the_name_says_nothing(tmp_path: Path) -> None:
+    path = shelve(tmp_path, GREY8, "really.jpg")
+    assert check(path, GREY8).header.format == "tiff"
+
+
+def test_a_latin_description_is_readable(tmp_path: Path) -> None:
+    text = "Müller, Café"
+    path = shelve(tmp_path, GREY8, extratags=[(270, 2, 0, text.encode("latin-1"), True)])
+    assert Photo.open(path).header.description == text
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_square_is_the_toned_mean_at_8_bits(bits: int, tmp_path: Path) -> None:
+    factor = 4
+    plane = scene(16 * factor, 16 * factor, bits)
+    photo = Photo.open(shelve(tmp_path, plane))
+    square = photo.square(16, photo.tone_table("positive"))
+    means = plane.reshape(16, factor, 16, factor).astype(np.float64).mean(axis=(1, 3))
+    assert square.dtype == np.uint8
+    assert np.abs(square - means * 255 / ((1 << bits) - 1)).max() <= 0.5 + 0.5 * (bits == 8)
+    dark = photo.square(16, photo.tone_table("negative"))
+    assert np.corrcoef(dark.ravel(), square.ravel())[0, 1] < -0.8
+
+
+def test_square_stretches_an_oblong(tmp_path: Path) -> None:
+    plane = np.zeros((8, 64), np.uint8)
+    plane[:, 32:] = 200
+    square = Photo.open(shelve(tmp_path, plane)).square(16, ToneTable("positive", "", 8))
+    assert square.tolist() == [[0] * 8 + [200] * 8] * 16
