@@ -6,7 +6,7 @@ It holds no truth: everything it knows it read from the output place, so it may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +24,7 @@ from photochrom.jobs.plan import Plan, extend, planned_rows, read_plans, unplann
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
 from photochrom.jobs.records import PlanRow
+from photochrom.jobs.retry import plan_retry
 from photochrom.jobs.settings import Job
 from photochrom.jobs.store import Store
 from photochrom.jobs.summary import Summary, summarize
@@ -96,9 +97,16 @@ class Driver:
             self._store.probe()
             pin(self._store, self._order.pinned)
             plans = extend(self._store, self._order.job.run, self._order.rows, sample)
-        return self.work(plans)
+        return self._work(plans)
 
-    def work(self, plans: list[Plan]) -> Summary:
+    def retry(self, reasons: Collection[str] = ()) -> Summary:
+        """Do what is new or not committed, and the failed rows again, all or by reason."""
+        pin(self._store, self._order.pinned)
+        run = self._order.job.run
+        extend(self._store, run, self._order.rows)
+        return self._work(plan_retry(self._store, run, reasons))
+
+    def _work(self, plans: list[Plan]) -> Summary:
         """Do what these plans hold and no commit covers."""
         pinned = pin(self._store, self._order.pinned)
         standing = ledger.committed(self._store)

@@ -44,11 +44,11 @@ def read_plate(store: Store, row: dict[str, Any]) -> Plate:
 
 
 def key_of(store: Store, uri: str) -> str:
-    """Return the key of an object by the URI that a row gives.
-
-    A place may have moved since: the part below its root decides.
-    """
-    for folder in ("plates/", "prints/"):
-        if f"/{folder}" in uri:
-            return folder + uri.rpartition(f"/{folder}")[2]
-    raise ProofError(f"{uri} lies in no folder of this place")
+    """Return the key of an object by the URI that a row gives; the place may have moved since."""
+    if uri.startswith(f"{store.root}/"):
+        return uri.removeprefix(f"{store.root}/")
+    parts = uri.split("/")
+    keys = ["/".join(parts[n:]) for n, part in enumerate(parts) if part in ("plates", "prints")]
+    if not keys:
+        raise ProofError(f"{uri} lies in no folder of this place")
+    return next(filter(store.exists, keys), keys[0])

@@ -1,7 +1,8 @@
 """The log of plans: which rows, which shard, what is skipped and why; no work before its plan.
 
-`plan/000001.parquet`, `000002`, ... are each created once and hold only row keys that no earlier
-plan holds. A driver that loses the race for a number reads the winner's plan and plans again.
+`plan/000001.parquet`, `000002`, ... are each created once and hold only inputs that are not
+planned as they are now. A driver that loses the race for a number reads the winner's plan and
+plans again.
 """
 
 from __future__ import annotations
@@ -100,9 +101,19 @@ def extend(
 
 
 def unplanned(rows: Iterable[PlanRow], plans: Iterable[Plan]) -> list[PlanRow]:
-    """Return the rows whose key no plan holds."""
-    known = {row.row_key for plan in plans for row in plan.rows}
-    return [row for row in rows if row.row_key not in known]
+    """Return the rows that the log does not hold as they are now.
+
+    The latest plan of an input counts, so a source that returns to an old version is new again. One
+    whose version nobody can tell at present is taken to be what it was.
+    """
+    latest = {row.row_id: row for plan in plans for row in plan.rows}
+    return [row for row in rows if _is_new(row, latest.get(row.row_id))]
+
+
+def _is_new(row: PlanRow, planned: PlanRow | None) -> bool:
+    if planned is None or row.source_uri != planned.source_uri:
+        return True
+    return bool(row.source_version) and row.source_version != planned.source_version
 
 
 def cut_shards(rows: Sequence[PlanRow], plan: int, run: Run) -> list[PlanRow]:

@@ -23,7 +23,7 @@ from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.originals import read_original, read_plate
-from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.pinned import Pinned, software
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.records import PrintedRow
@@ -87,7 +87,7 @@ class Reprint:
             scratch = Path(folder)
             origin = Origin(
                 self._pinned.recipe_digest,
-                self._pinned.software,
+                software(),
                 self._ordered_at[row["plan"]],
             )
             try:

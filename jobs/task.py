@@ -19,6 +19,7 @@ from photochrom.jobs.messages import Finished
 from photochrom.jobs.pinned import Pinned, code_version
 from photochrom.jobs.reasons import Outcome, Reason
 from photochrom.jobs.records import LedgerRow, PlanRow, PrintedRow
+from photochrom.jobs.store import Fetched
 
 _ERROR_LENGTH = 500
 
@@ -45,17 +46,22 @@ class Task:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     cpu_seconds: float = 0.0
     gpu_seconds: float = 0.0
-    version: str = ""
     held_bytes: int = 0
     photo: Photo | None = None
     tone: ToneTable | None = None
     plate: Plate | None = None
     printed: PrintedRow | None = None
-    photo_facts: dict[str, Any] = field(default_factory=dict)
+    photo_facts: dict[str, Any] = field(init=False)
     plate_facts: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     reason: str = ""
     error: str = ""
+
+    def __post_init__(self) -> None:
+        self.photo_facts = {
+            "source_version": self.row.source_version,
+            "source_bytes": self.row.source_bytes,
+        }
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -85,10 +91,13 @@ class Task:
         """End: plate and print are stored."""
         self.outcome = Outcome.COLORIZED
 
-    def fetched(self, sha256: str, version: str) -> None:
-        """Note which bytes were read."""
-        self.version = version
-        self.photo_facts["source_sha256"] = sha256
+    def fetched(self, fetched: Fetched) -> None:
+        """Note which bytes were read, which may be others than were planned."""
+        self.photo_facts |= {
+            "source_sha256": fetched.sha256,
+            "source_version": fetched.version,
+            "source_bytes": fetched.size,
+        }
 
     def opened(self, photo: Photo, tone: ToneTable) -> None:
         """Keep the decoded photo, and note what it is."""
@@ -141,8 +150,6 @@ class Task:
             ai_colorized=colorized,
             digital_source_type=DIGITAL_SOURCE_TYPE if colorized else "",
             source_uri=row.source_uri,
-            source_version=self.version or row.source_version,
-            source_bytes=row.source_bytes,
             model=paint.model,
             weights_sha256=paint.weights_sha256,
             recipe_digest=bench.pinned.recipe_digest,

@@ -45,6 +45,8 @@ class Ticker:
 
     def advance(self, finished: Finished) -> None:
         """Count one photo."""
+        if self._done == self._begun_with:
+            self._begun = time.monotonic()
         self._done += 1
         self._failed += finished.outcome == Outcome.FAILED
         if self._bar:
@@ -62,7 +64,6 @@ class Ticker:
 
     def _line(self) -> None:
         self._shown = time.monotonic()
-        rate = (self._done - self._begun_with) / max(self._shown - self._begun, 1e-9)
-        self._console.print(
-            f"{self._done} of {self._total} photos, {self._failed} failed, {rate:.1f} a second"
-        )
+        rate = (self._done - self._begun_with - 1) / max(self._shown - self._begun, 1e-9)
+        pace = f", {rate:.1f} a second" if rate > 0 else ""
+        self._console.print(f"{self._done} of {self._total} photos, {self._failed} failed{pace}")

@@ -105,19 +105,14 @@ def retry(
     """Do failed rows again, all or by reason; what succeeds replaces them."""
     from photochrom.colorize.errors import SettingsError
     from photochrom.jobs.driver import Order
-    from photochrom.jobs.plan import extend
     from photochrom.jobs.reasons import Reason
-    from photochrom.jobs.retry import plan_retry
 
     unknown = set(reason or ()) - set(Reason)
     if unknown:
         raise SettingsError(f"--reason {unknown.pop()}: there are {', '.join(Reason)}")
     place = open_place(out, set_)
     settings = place.pinned.job
-    order = Order.of(settings)
-    extend(order.store, settings.run, order.rows)
-    plans = plan_retry(order.store, settings.run, reason or ())
-    summary = _driver(order, address, metrics_port).work(plans)
+    summary = _driver(Order.of(settings), address, metrics_port).retry(reason or ())
     _conclude(settings, summary, json)
 
 
