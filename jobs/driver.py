@@ -122,7 +122,9 @@ class Driver:
             write_documents(self._store, pinned)
             ledger.file_recipe(self._store, self._order.job.print)
             for plan in skips:
-                self._meters.rows(ledger.commit_skips(self._store, plan, pinned, self._operator))
+                rows = ledger.commit_skips(self._store, plan, pinned, self._operator)
+                self._meters.rows(rows)
+                self._done_now += len(rows)
             queue = Queue(shards, self._order.job.run.attempts)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up

@@ -32,9 +32,7 @@ PRINTS = Series(
 SOURCE_BYTES = Series(
     "photochrom_source_bytes_total", "counter", "Bytes of source photographs that were read."
 )
-OUTPUT_BYTES = Series(
-    "photochrom_output_bytes_total", "counter", "Bytes of committed plates and prints."
-)
+OUTPUT_BYTES = Series("photochrom_output_bytes_total", "counter", "Bytes of committed prints.")
 PHOTO_CPU_SECONDS = Series(
     "photochrom_photo_cpu_seconds_total", "counter", "CPU time spent on photos that have a row."
 )
@@ -46,12 +44,6 @@ PHOTO_SECONDS = Series(
     "histogram",
     "Wall time from the first read of a photo to its last write.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300),
-)
-BATCH_SIZE = Series(
-    "photochrom_generator_batch_size",
-    "histogram",
-    "Photos that went through the generator together.",
-    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 LUMA_MAX_ERROR = Series(
     "photochrom_luma_max_error",
@@ -77,7 +69,7 @@ WORKER_DEATHS = Series(
 STORAGE_ERRORS = Series(
     "photochrom_storage_errors_total",
     "counter",
-    "Storage requests that failed for good, by kind of error.",
+    "Attempts that ended because the storage failed, by kind of error.",
     labels=("kind",),
 )
 REPLICAS = Series("photochrom_replicas", "gauge", "Workers that are ready or at work.")
@@ -92,7 +84,6 @@ SERIES = (
     PHOTO_CPU_SECONDS,
     PHOTO_GPU_SECONDS,
     PHOTO_SECONDS,
-    BATCH_SIZE,
     LUMA_MAX_ERROR,
     SHARDS_COMMITTED,
     SHARD_ATTEMPTS,

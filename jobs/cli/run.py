@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from photochrom.jobs.driver import Driver, Order
     from photochrom.jobs.settings import Job
     from photochrom.jobs.summary import Summary
+    from photochrom.monitoring import Backend
 
 JobArgument = Annotated[
     str, typer.Argument(metavar="JOB", help="A job file (.toml), or a manifest or folder.")
@@ -90,7 +93,8 @@ def run(
     settings = load_job(job, output, set_ or ())
     order = Order.of(settings)
     _confirm(order, yes, sample)
-    summary = _driver(order, address, metrics_port).run(sample)
+    with _driver(order, address, metrics_port) as driver:
+        summary = driver.run(sample)
     _conclude(settings, summary, json)
 
 
@@ -112,23 +116,36 @@ def retry(
         raise SettingsError(f"--reason {unknown.pop()}: there are {', '.join(Reason)}")
     place = open_place(out, set_)
     settings = place.pinned.job
-    summary = _driver(Order.of(settings), address, metrics_port).retry(reason or ())
+    with _driver(Order.of(settings), address, metrics_port) as driver:
+        summary = driver.retry(reason or ())
     _conclude(settings, summary, json)
 
 
-def _driver(order: Order, address: str, metrics_port: int | None) -> Driver:
+@contextmanager
+def _driver(order: Order, address: str, metrics_port: int | None) -> Iterator[Driver]:
+    """Make a driver, with metrics served here, or by the cluster that it joins.
+
+    A Ray of this machine is started only when there is work for it.
+    """
+    from photochrom.cluster import connect
     from photochrom.jobs.cli.progress import Ticker
     from photochrom.jobs.driver import Driver
     from photochrom.jobs.launch import ray_pool
     from photochrom.jobs.meters import Meters
-    from photochrom.monitoring import Metrics, NullBackend, PrometheusBackend
+    from photochrom.monitoring import Metrics, NullBackend, PrometheusBackend, RayBackend
 
     ticker = Ticker()
-    if metrics_port is None:
-        return Driver(order, ray_pool(address), ticker, Meters(Metrics(NullBackend())))
-    backend = PrometheusBackend()
-    ticker.note(f"metrics at {backend.serve(metrics_port)}")
-    return Driver(order, ray_pool(address), ticker, Meters(Metrics(backend)))
+    with ExitStack() as stack:
+        backend: Backend = NullBackend()
+        if address != "local":
+            stack.enter_context(connect(address))
+            backend = RayBackend()
+        if metrics_port is not None:
+            served = PrometheusBackend()
+            stack.callback(served.close)
+            ticker.note(f"metrics at {served.serve(metrics_port)}")
+            backend = served
+        yield Driver(order, ray_pool(address), ticker, Meters(Metrics(backend)))
 
 
 def _confirm(order: Order, yes: bool, sample: int | None) -> None:
