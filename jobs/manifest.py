@@ -18,7 +18,7 @@ from typing import Any
 
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.settings import Columns, Job
-from photochrom.jobs.store import Store
+from photochrom.jobs.store import BadAddress, Store, split_uri
 
 TONES = ("", "auto", "positive", "negative")
 PICTURE_ENDINGS = frozenset(
@@ -116,11 +116,14 @@ def _csv(data: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _jsonl(data: bytes) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number}: {error.msg}") from None
             if not isinstance(row, dict):
-                raise ManifestError(f"line {number}: not a JSON object")
+                raise ValueError(f"line {number}: not a JSON object")
             yield row
 
 
@@ -171,6 +174,8 @@ def _text(value: Any, column: str) -> str:
     text = "" if value is None else str(value)
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise ManifestError(f"{column} has control characters: {text!r}")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        raise ManifestError(f"{column} is not valid Unicode: {text!r}")
     return text
 
 
@@ -179,9 +184,9 @@ def _size(value: Any, columns: Columns) -> int:
         return -1
     try:
         size = int(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         size = -1
-    if size < 0:
+    if not 0 <= size < 1 << 63:
         raise ManifestError(f"{columns.bytes} is {value!r}, not a number of bytes")
     return size
 
@@ -207,4 +212,8 @@ def _resolved(uri: str, base: str, allow: tuple[str, ...]) -> str:
         raise ManifestError(
             f'{uri!r} lies outside {base}; add its prefix to the job: allow = ["{uri}"]'
         )
+    try:
+        split_uri(uri)
+    except BadAddress as error:
+        raise ManifestError(str(error)) from None
     return uri

@@ -71,9 +71,13 @@ def read_plans(store: Store) -> list[Plan]:
     return plans
 
 
-def append_plan(store: Store, kind: str, rows: Sequence[PlanRow], run: Run) -> Plan | None:
-    """Cut rows into shards and append them as the next plan; None if somebody else was faster."""
-    number = 1 + sum(1 for _ in store.list("plan/"))
+def append_plan(
+    store: Store, number: int, kind: str, rows: Sequence[PlanRow], run: Run
+) -> Plan | None:
+    """Cut rows into shards and append them as a plan; None if somebody else has that number.
+
+    `number` must follow the log that the rows were chosen by, not one that has grown since.
+    """
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     cut = cut_shards(rows, number, run)
     metadata = {"kind": kind, "created_at": created_at, "nonce": uuid4().hex}
@@ -96,7 +100,7 @@ def extend(
             new = new[:: max(1, len(new) // sample)][:sample] if sample else []
         if not new:
             return plans
-        if plan := append_plan(store, "grow", new, run):
+        if plan := append_plan(store, len(plans) + 1, "grow", new, run):
             return [*plans, plan]
 
 

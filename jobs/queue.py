@@ -95,7 +95,8 @@ class Queue:
 
     def working_on(self, key: str, row_key: str | None) -> None:
         """Note the photo that a careful attempt begins, or None between photos."""
-        self._states[key].suspect = row_key
+        if state := self._states.get(key):
+            state.suspect = row_key
 
     def done(self, key: str) -> None:
         """Note that a shard is committed, by whomever; a late word on it changes nothing."""
@@ -103,6 +104,7 @@ class Queue:
         if key in self._waiting:
             self._waiting.remove(key)
         self._states.pop(key, None)
+        self.given_up.pop(key, None)
 
     def failed(self, key: str, error: str, now: float) -> None:
         """Note that the work raised, its worker alive: try again later, or give up."""

@@ -23,12 +23,16 @@ def plan_retry(store: Store, run: Run, reasons: Collection[str] = ()) -> list[Pl
         rows = failed_rows(store, plans, reasons)
         if not rows:
             return plans
-        if plan := append_plan(store, "retry", rows, run):
+        if plan := append_plan(store, len(plans) + 1, "retry", rows, run):
             return [*plans, plan]
 
 
 def failed_rows(store: Store, plans: list[Plan], reasons: Collection[str]) -> list[PlanRow]:
-    """Return the current failed rows that nobody is about to do again."""
+    """Return the current failed rows that nobody is about to do again.
+
+    An input whose source has a newer version in the log is left to it: a retry of the old one
+    would come later and hide it.
+    """
     with questions(store) as tables:
         failed = tables.ask(
             "SELECT row_key, reason FROM current WHERE outcome = ?", Outcome.FAILED.value
@@ -42,5 +46,5 @@ def failed_rows(store: Store, plans: list[Plan], reasons: Collection[str]) -> li
         if ledger.commit_name(shard.key) not in standing
         for row in shard.rows
     }
-    latest = {row.row_key: row for plan in plans for row in plan.rows}
-    return [latest[key] for key in latest if key in wanted - under_way]
+    newest = {row.row_id: row for plan in plans for row in plan.rows}
+    return [row for row in newest.values() if row.row_key in wanted - under_way]

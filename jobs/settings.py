@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Sequence
 from functools import cached_property
@@ -111,7 +112,7 @@ def print_digest(recipe: PrintRecipe) -> str:
 
 def _absolute(path: str) -> str:
     folder = "/" if path.endswith("/") and path != "/" else ""
-    return str(Path(path).expanduser().absolute()) + folder
+    return os.path.abspath(os.path.expanduser(path)) + folder
 
 
 def load_job(target: str, output: str | None = None, changes: Sequence[str] = ()) -> Job:
@@ -144,6 +145,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         place = values.get(name)
         if isinstance(place, str) and place and "://" not in place:
             values[name] = _absolute(str(path.parent / place) + ("/" if place[-1] == "/" else ""))
+    paint = values.get("paint")
+    if isinstance(paint, dict) and isinstance(paint.get("weights"), str):
+        paint["weights"] = _absolute(str(path.parent / paint["weights"]))
     return values
 
 

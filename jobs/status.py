@@ -10,6 +10,7 @@ from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.store import Store
 
+_ENOUGH = 20  # rows, before they say anything about speed
 _PRINTS = """
 SELECT print_digest, count(*) AS n, sum(output_bytes)::BIGINT AS bytes
 FROM prints GROUP BY ALL ORDER BY 1
@@ -68,7 +69,7 @@ def status_of(store: Store) -> Status:
         plans=len(plans),
         shards_left=len(open_shards),
         left=sum(len(shard.rows) for shard in open_shards),
-        rate=pace["n"] / pace["seconds"] if pace["seconds"] else 0.0,
+        rate=pace["n"] / pace["seconds"] if pace["n"] >= _ENOUGH and pace["seconds"] else 0.0,
         cpu_seconds_each=pace["cpu_seconds"] or 0.0,
         prints=prints,
     )

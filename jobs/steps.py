@@ -138,7 +138,8 @@ class Steps:
     def _around(self, task: Task) -> Iterator[None]:
         """Turn what goes wrong with a photo into its outcome.
 
-        A storage that is down is no photo's fault: the attempt fails, unless it is the last.
+        A storage that is down or a disk that is full is no photo's fault: the attempt fails, unless
+        it is the last.
         """
         try:
             with task.timed():
@@ -149,5 +150,9 @@ class Steps:
             if error.retriable and not self._last:
                 raise
             task.fail(reason_of(error), str(error))
+        except OSError as error:
+            if not self._last:
+                raise
+            task.fail(Reason.STORAGE, f"this worker's own disk: {error}")
         except Exception as error:
             task.fail(reason_of(error), f"{type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
+from photochrom.jobs.errors import StorageError
 from photochrom.jobs.messages import Committed, Message, WorkerFacts, Working
 from photochrom.jobs.pinned import Pinned
 from photochrom.jobs.queue import Attempt
@@ -79,6 +80,8 @@ class Worker:
             else:
                 yield from in_batches(steps, tasks, run.batch, run.threads)
         key = item.shard.key
+        if all(task.reason == Reason.STORAGE for task in tasks):
+            raise StorageError(f"no photo of this shard came through: {tasks[0].error}")
         rows = tuple(task.ledger_row for task in tasks)
         printed = tuple(task.printed for task in tasks if task.printed)
         ledger.file_prints(self._store, key, printed)

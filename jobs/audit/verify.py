@@ -133,6 +133,11 @@ _ROW_QUESTIONS = (
         "more than one current row for this input",
     ),
     (
+        "SELECT row_id FROM plans ANTI JOIN ledger USING (plan, row_key) "
+        "WHERE shard_key IN (SELECT shard_key FROM ledger WHERE shard_key <> '')",
+        "a committed shard lacks the row of this input",
+    ),
+    (
         "SELECT row_id FROM ledger ANTI JOIN plans USING (plan, row_key, shard_key)",
         "a row that no plan ordered",
     ),
