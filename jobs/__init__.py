@@ -1,9 +1,9 @@
 """The job: manifest to plan to workers to prints, plates and ledger commits.
 
-A `Job` (settings) names a manifest, an output place and two recipes; an `Order` is that job with
-its place opened. The `Driver` (driver) appends to the log of plans, queues the shards that no commit
-covers, and hands them to a pool; a `Worker` does one shard and commits it, last of all. `audit` asks
-what stands, `cli` is the program. Storage holds the truth: any of them may die.
+A `Job` (settings) names a manifest, an output place and two recipes; an `Order` is a job with its
+place opened. The `Driver` appends to the log of plans, queues the shards that no commit covers and
+hands them to a pool; a `Worker` does one shard and commits it, last of all. `audit` asks what
+stands, `cli` is the program. Storage holds the truth: any of them may die.
 """
 
 from __future__ import annotations
