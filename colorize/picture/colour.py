@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_RESIDUAL = 8.0  # Lab units: above what paper, scanner noise and JPEG leave behind
+_RESIDUAL = 6.0  # Lab units: above what paper, scanner noise and JPEG leave behind
+_BLUR = 5  # pixels: scanner noise has no extent, colour has
 _SHARE = 0.05  # of the picture: a colour target or a stamp in the frame is not a colour photo
 _LEVELS = 16
 
@@ -22,10 +23,19 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 def is_colour(rgb: NDArray[np.float64]) -> bool:
     """Tell whether a sample of a picture, (h, w, 3) sRGB in [0, 1], shows real colour."""
-    lab = _lab(rgb).reshape(-1, 3)
+    lab = _lab(_blurred(rgb)).reshape(-1, 3)
     residual = lab[:, 1:] - _tint(lab)
     magnitude = np.hypot(residual[:, 0], residual[:, 1])
     return bool((magnitude > _RESIDUAL).mean() > _SHARE)
+
+
+def _blurred(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over squares of _BLUR pixels, edges repeated."""
+    for axis in (0, 1):
+        reach = [(_BLUR // 2, _BLUR // 2) if n == axis else (0, 0) for n in range(3)]
+        padded = np.pad(rgb, reach, mode="edge")
+        rgb = np.lib.stride_tricks.sliding_window_view(padded, _BLUR, axis=axis).mean(-1)
+    return rgb
 
 
 def _tint(lab: NDArray[np.float64]) -> NDArray[np.float64]:
