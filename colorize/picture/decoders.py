@@ -130,4 +130,4 @@ def _description(image: Any) -> str:
 def _from_float(block: NDArray[Any]) -> Samples:
     if not np.isfinite(block).all() or block.min() < 0 or block.max() > 1:
         refuse("float samples outside [0, 1]")
-    return np.asarray(np.rint(block * 65535), np.uint16)
+    return np.asarray(np.rint(block.astype(np.float64) * 65535), np.uint16)
