@@ -2,13 +2,16 @@
 
 import logging
 import os
-import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from photochrom.cluster.errors import PoolError
+from photochrom.cluster.scratch import PREFIX, scratch_folder
 from photochrom.cluster.sizing import ClusterFacts, Node
 
 OBJECT_STORE_BYTES = 128 << 20  # rows and counts only: pixels never enter it
@@ -36,7 +39,9 @@ def connect(
         )
     if address != "local" and (cpus is not None or gpus is not None):
         raise PoolError(f"cpus and gpus can be set for a local Ray only, not for {address}")
+    answer = signal.getsignal(signal.SIGTERM)
     with _local(cpus, gpus, debug) if address == "local" else _joined(address, debug):
+        _keep(answer)
         yield _facts()
 
 
@@ -48,23 +53,22 @@ def _local(cpus: int | None, gpus: int | None, debug: bool) -> Iterator[None]:
         if ray.is_initialized():
             yield
             return
-        folder = _temp_dir()
-        try:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                num_gpus=gpus,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-                _system_config=QUIET_START,
-                **_logs(debug),
-            )
-            yield
-        finally:
-            ray.shutdown()
-            if not debug:
-                shutil.rmtree(folder, ignore_errors=True)
+        with _ray_folder(debug) as folder, scratch_folder() as scratch:
+            try:
+                with _temporary_files_in(scratch):
+                    ray.init(
+                        address="local",
+                        num_cpus=cpus,
+                        num_gpus=gpus,
+                        include_dashboard=False,
+                        object_store_memory=OBJECT_STORE_BYTES,
+                        _temp_dir=str(folder),
+                        _system_config=QUIET_START,
+                        **_logs(debug),
+                    )
+                yield
+            finally:
+                ray.shutdown()
 
 
 @contextmanager
@@ -88,6 +92,12 @@ def _joined(address: str, debug: bool) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _keep(answer: object) -> None:
+    """Let SIGTERM do what it did before Ray took it, if this process had an answer of its own."""
+    if callable(answer) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, answer)
 
 
 def _knock(address: str) -> None:
@@ -122,12 +132,31 @@ def _logs(debug: bool) -> dict[str, object]:
     return {"log_to_driver": debug, "logging_level": logging.INFO if debug else logging.ERROR}
 
 
-def _temp_dir() -> str:
+@contextmanager
+def _ray_folder(keep: bool) -> Iterator[Path]:
     """Make a private folder for Ray's sockets and logs, short enough for a socket's path."""
     place = tempfile.gettempdir()
-    if len(place) > LONGEST_TEMP_DIR - len("/photochrom-01234567"):
+    if len(place) > LONGEST_TEMP_DIR - len(f"/{PREFIX}01234567"):
         place = "/tmp"
-    return tempfile.mkdtemp(prefix="photochrom-", dir=place)
+    if keep:
+        yield Path(tempfile.mkdtemp(prefix="photochrom-", dir=place))
+        return
+    with scratch_folder(Path(place)) as folder:
+        yield folder
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let processes started now, and their workers, keep temporary files here: most are killed."""
+    held = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if held is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = held
 
 
 def _facts() -> ClusterFacts:

@@ -15,7 +15,7 @@ from photochrom.cluster.contract import Pool
 from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
 from photochrom.jobs import ledger
 from photochrom.jobs.documents import write_documents
-from photochrom.jobs.errors import Unfinished
+from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.manifest import Manifest, read_manifest
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.meters import Meters
@@ -86,6 +86,7 @@ class Driver:
         self._operator = operator_of(order.job)
         self._done_now = 0
         self._ready: set[str] = set()
+        self._counted: set[str] = set()  # photos of open shards, which may be tried again
 
     def run(self, sample: int | None = None) -> Summary:
         """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.
@@ -128,14 +129,14 @@ class Driver:
             queue = Queue(shards, self._order.job.run.attempts)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up
-        row_ids = [row.row_id for row in self._order.rows]
-        summary = summarize(self._store, row_ids, self._done_now, tuple(given_up.values()))
         if given_up:
+            *_, last = given_up.values()
             raise Unfinished(
-                f"{len(given_up)} shards could not be finished; the last error: "
-                f"{summary.given_up[-1]}. Mend it and run the same command again"
+                f"{len(given_up)} shards could not be finished; the last error: {last}. "
+                "Mend it and run the same command again"
             )
-        return summary
+        row_ids = [row.row_id for row in self._order.rows]
+        return summarize(self._store, row_ids, self._done_now)
 
     def _loop(self, queue: Queue, pinned: Pinned, plans: list[Plan]) -> None:
         if queue.finished:
@@ -154,6 +155,9 @@ class Driver:
             orders = Orders(self._order.job, pinned, self._operator)
             with self._open_pool(orders, queue.left) as pool:
                 self._serve(queue, pool, presence)
+        except KeyboardInterrupt:
+            self._reporter.note("interrupted; the same command goes on from here")
+            raise
         finally:
             self._reporter.end()
             presence.leave()
@@ -171,16 +175,25 @@ class Driver:
                 self._hear(event, queue)
 
     def _committed_elsewhere(self, shard_key: str, number: int) -> bool:
-        """Before a second try, look whether the first one's commit came through after all."""
-        return number > 1 and self._store.exists(ledger.commit_name(shard_key))
+        """Before a second try, look whether the first one's commit came through after all.
+
+        A storage that does not answer is no reason to stop: the work is then done twice.
+        """
+        try:
+            return number > 1 and self._store.exists(ledger.commit_name(shard_key))
+        except StorageError:
+            return False
 
     def _hear(self, event: Event, queue: Queue) -> None:
         match event:
             case Progress(key=key, value=Working(row_key=row_key)):
                 queue.working_on(key, row_key)
-            case Progress(value=Finished() as finished):
-                self._reporter.advance(finished)
+            case Progress(value=Finished(row_key=row_key) as finished):
+                if row_key not in self._counted:
+                    self._counted.add(row_key)
+                    self._reporter.advance(finished)
             case Progress(value=Committed() as committed):
+                self._counted -= {row.row_key for row in committed.rows}
                 self._done_now += len(committed.rows) if committed.ours else 0
                 self._meters.committed(committed)
             case Done(key=key):

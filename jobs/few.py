@@ -110,5 +110,10 @@ class Few:
 def _photos(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    inside = (file for file in sorted(path.rglob("*")) if file.is_file())
-    return [file for file in inside if file.suffix.lower().lstrip(".") in PICTURE_ENDINGS]
+    return [file for file in sorted(path.rglob("*")) if _is_picture(file, path)]
+
+
+def _is_picture(file: Path, folder: Path) -> bool:
+    """Say whether a folder's file is taken for a photo; hidden ones are not, as in manifests."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.suffix.lower().lstrip(".") in PICTURE_ENDINGS and file.is_file()

@@ -11,7 +11,7 @@ from photochrom.jobs.settings import Run
 from photochrom.jobs.worker import Orders, Worker
 
 
-def ray_pool(address: str, debug: bool = False) -> OpenPool:
+def ray_pool(address: str, debug: bool = False, worker: type[Worker] = Worker) -> OpenPool:
     """Return what opens a pool on a Ray of this machine (`local`) or on a cluster."""
 
     @contextmanager
@@ -19,7 +19,7 @@ def ray_pool(address: str, debug: bool = False) -> OpenPool:
         with connect(address, debug=debug) as facts:
             run = orders.job.run
             sizes = resolve(run.replicas, run.cpus_per_replica, run.gpus_per_replica, facts)
-            pool = RayPool(Worker, (orders,), pool_settings(run, sizes, shards))
+            pool = RayPool(worker, (orders,), pool_settings(run, sizes, shards))
             try:
                 yield pool
             finally:

@@ -10,10 +10,12 @@ import json
 import os
 import platform
 import time
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
-from photochrom.jobs.errors import NotFound
+from photochrom.jobs.errors import NotFound, StorageError
 from photochrom.jobs.store import Store
 
 BEAT_SECONDS = 15.0
@@ -30,9 +32,10 @@ class Presence:
         self._beaten = float("-inf")
 
     def beat(self) -> None:
-        """Renew the note if it is time."""
+        """Renew the note if it is time; a storage that is down for a while hears nothing."""
         if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            self._store.put(self._key, json.dumps(self._note).encode())
+            with suppress(StorageError):
+                self._store.put(self._key, json.dumps(self._note).encode())
             self._beaten = time.monotonic()
 
     def others(self) -> list[str]:
@@ -47,9 +50,24 @@ class Presence:
                 note = json.loads(self._store.read(entry.key))
             except NotFound:
                 continue
+            if self._has_ended(note):
+                continue
             found.append(f"{note['operator']} (process {note['pid']} on {note['host']})")
         return found
 
     def leave(self) -> None:
-        """Take the note back."""
-        self._store.delete(self._key)
+        """Take the note back, if the storage is there; else it is forgotten in a minute."""
+        with suppress(StorageError):
+            self._store.delete(self._key)
+
+    def _has_ended(self, note: dict[str, Any]) -> bool:
+        """Say whether a note is by a process of this machine that was killed."""
+        if note["host"] != self._note["host"]:
+            return False
+        try:
+            os.kill(note["pid"], 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False

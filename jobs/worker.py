@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from photochrom.cluster.scratch import scratch_folder
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
@@ -65,14 +65,14 @@ class Worker:
         tasks = [Task(row, bench) for row in item.shard.rows]
         run = self._orders.job.run
         budget = Budget(run.bytes_in_flight)
-        with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
+        with scratch_folder() as scratch:
             steps = Steps(
                 self._orders.job,
                 self._orders.pinned,
                 self._store,
                 self._colorizer,
                 budget,
-                Path(scratch),
+                scratch,
                 item,
             )
             if item.careful:
@@ -103,7 +103,7 @@ def one_by_one(steps: Steps, tasks: list[Task], condemned: frozenset[str]) -> It
     """Do the photos in order, saying which one begins; the condemned are not touched."""
     for task in tasks:
         if task.row.row_key in condemned:
-            task.fail(Reason.KILLED_WORKER, "a worker died over this photo more than once")
+            task.fail(Reason.KILLED_WORKER, "a worker died while it had only this photo in hand")
         else:
             yield Working(task.row.row_key)
             if not steps.open(task).over:

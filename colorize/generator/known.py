@@ -9,7 +9,7 @@ from pathlib import Path
 from photochrom.colorize.errors import ModelError
 from photochrom.colorize.generator.echo import ECHO_SHA256
 
-POCKET_SHA256 = "42381d6a825ce2157326facca7a2711fbfe474d5570f679360fdb28a36caf914"
+POCKET_SHA256 = "99bcfbff5d3e8fd75168ab751257868bd1bf8e699844ddb1087876c88b2c8fdc"
 POCKET_BYTES = 7849448
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""The weights that ship with the product, each beside its card."""

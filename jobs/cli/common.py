@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from photochrom.jobs.pinned import Pinned
     from photochrom.jobs.store import Store
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)  # names may have [brackets]
 SOME_FAILED, MISMATCH = 3, 4
 
 Changes: TypeAlias = Annotated[

@@ -18,7 +18,7 @@ class Ticker:
     """Reports to stderr: the results belong to stdout."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar: Progress | None = None
         self._total = self._done = self._failed = self._begun_with = 0
         self._begun = self._shown = 0.0

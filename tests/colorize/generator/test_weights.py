@@ -82,10 +82,13 @@ def test_a_digest_mismatch_names_both() -> None:
     check_digest("pocket", "aa", None)
 
 
-def test_the_embedded_weights_are_the_pinned_ones() -> None:
+def test_the_embedded_weights_are_the_pinned_ones_and_the_cards() -> None:
     model = find_model("pocket")
     assert model.embedded is not None
     content = model.embedded.read_bytes()
     assert hashlib.sha256(content).hexdigest() == model.sha256 == weights_digest("pocket")
     assert len(content) == model.bytes
     assert 2e6 < model.bytes < 8e6
+    card = model.embedded.with_suffix(".md").read_text()
+    assert f"`{model.sha256}`" in card
+    assert f"{model.bytes:,} bytes" in card

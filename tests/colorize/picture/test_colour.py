@@ -52,6 +52,7 @@ GREYS: dict[str, Callable[[], Picture]] = {
     "blue-toned": lambda: toned((0.0, 0.05, 0.2), (0.85, 0.93, 1.0)),
     "yellowed paper": lambda: toned((0.0, 0.0, 0.0), (0.95, 0.9, 0.7)),
     "noisy": lambda: noisy(2),
+    "very noisy": lambda: noisy(12),
     "colour target": lambda: with_target(0.03),
     "black": lambda: np.zeros((50, 60, 3)),
     "white": lambda: np.ones((50, 60, 3)),

@@ -13,22 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photochrom.colorize.picture import luma as luma_module
-from photochrom.colorize.picture.luma import LumaHash, luma, luma_sha256, strips, top_of, type_of
-from tests.colorize.picture.lightbox import grain, slow_luma
+from photochrom.colorize.picture.luma import LumaHash, luma, luma_sha256, strips, top_of
+from tests.colorize.picture.lightbox import fitted, grain, slow_luma
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_neutral_stays_where_it_was(bits: int) -> None:
-    greys = np.arange(1 << bits).astype(type_of(bits)).reshape(1, -1)
+    greys = fitted(np.arange(1 << bits).reshape(1, -1), bits)
     assert np.array_equal(luma(np.repeat(greys[..., None], 3, axis=2)), greys)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_corners_of_the_cube(bits: int) -> None:
     top = top_of(bits)
-    corners = np.array(
-        [[[r * top, g * top, b * top] for r in (0, 1) for g in (0, 1) for b in (0, 1)]]
-    ).astype(type_of(bits))
+    cube = [[r * top, g * top, b * top] for r in (0, 1) for g in (0, 1) for b in (0, 1)]
+    corners = fitted(np.array([cube]), bits)
     made = luma(corners)
     assert made.dtype == corners.dtype
     assert made.tolist() == slow_luma(corners).tolist()

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from photochrom.colorize.picture.luma import type_of
 from photochrom.colorize.picture.merge import FRACTION, merge
-from tests.colorize.picture.lightbox import Samples, slow_luma
+from tests.colorize.picture.lightbox import Samples, fitted, slow_luma
 
 Whole = NDArray[np.int64]
 STEP = 1 << FRACTION
@@ -101,7 +100,7 @@ def test_16_bit_edges_at_all_corners(levels: range) -> None:
 @pytest.mark.parametrize("seed", [5, 6])
 def test_a_million_fractional_cases(bits: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    plane = random.integers(0, 1 << bits, (1000, 1000)).astype(type_of(bits))
+    plane = fitted(random.integers(0, 1 << bits, (1000, 1000)), bits)
     # what bilinear blends of a plate can reach
     cb, cr = random.integers(-128 * STEP, 127 * STEP + 1, (2, 1000, 1000)).astype(np.int32)
     check(plane, cb, cr, bits)
@@ -117,7 +116,7 @@ def test_a_million_fractional_cases(bits: int, seed: int) -> None:
 def test_one_pixel_in_fractions(bits: int, light: float, cb: int, cr: int) -> None:
     level = round(light * ((1 << bits) - 1))
     rgb, shrunk = merge(
-        np.array([[level]], type_of(bits)),
+        fitted(np.array([[level]]), bits),
         np.array([[cb]], np.int32),
         np.array([[cr]], np.int32),
         bits,
@@ -129,7 +128,7 @@ def test_one_pixel_in_fractions(bits: int, light: float, cb: int, cr: int) -> No
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_neutral_plate_gives_grey(bits: int) -> None:
-    plane = np.arange(1 << bits).astype(type_of(bits)).reshape(1 << bits - 4, 16)
+    plane = fitted(np.arange(1 << bits).reshape(1 << bits - 4, 16), bits)
     none = np.zeros(plane.shape, np.int32)
     rgb, shrunk = merge(plane, none, none, bits)
     assert shrunk == 0
@@ -139,7 +138,7 @@ def test_a_neutral_plate_gives_grey(bits: int) -> None:
 @pytest.mark.parametrize("bits", [8, 16])
 def test_chroma_only_ever_shrinks(bits: int) -> None:
     random = np.random.default_rng(9)
-    plane = random.integers(0, 1 << bits, (500, 500)).astype(type_of(bits))
+    plane = fitted(random.integers(0, 1 << bits, (500, 500)), bits)
     cb, cr = random.integers(-128 * STEP, 127 * STEP + 1, (2, 500, 500)).astype(np.int32)
     rgb, _ = merge(plane, cb, cr, bits)
     unit = ((1 << bits) - 1) // 255
@@ -153,7 +152,7 @@ def test_chroma_only_ever_shrinks(bits: int) -> None:
 @pytest.mark.parametrize("bits", [8, 16])
 def test_colour_that_fits_arrives_whole(bits: int) -> None:
     middle = 1 << bits - 1
-    plane = np.full((100, 100), middle, type_of(bits))
+    plane = fitted(np.full((100, 100), middle), bits)
     cb, cr = np.random.default_rng(4).integers(-60 * STEP, 60 * STEP, (2, 100, 100))
     rgb, shrunk = merge(plane, cb.astype(np.int32), cr.astype(np.int32), bits)
     unit = ((1 << bits) - 1) // 255

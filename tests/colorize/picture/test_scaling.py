@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photochrom.colorize.picture import scaling
-from photochrom.colorize.picture.luma import strips, type_of
+from photochrom.colorize.picture.luma import strips
 from photochrom.colorize.picture.scaling import area, fit
-from tests.colorize.picture.lightbox import Samples, grain
+from tests.colorize.picture.lightbox import Samples, fitted, grain
 
 SIDE = st.integers(1, 11)
 
@@ -105,7 +105,7 @@ def test_the_mean_stays_within_rounding(old_w: int, old_h: int, new_w: int, new_
 @pytest.mark.parametrize("size", [(20, 30), (7, 11), (45, 64)])
 def test_the_table_comes_before_the_mean(bits: int, size: tuple[int, int]) -> None:
     plane = grain(30, 20, bits=bits)
-    table = np.random.default_rng(3).permutation(1 << bits).astype(type_of(bits))
+    table = fitted(np.random.default_rng(3).permutation(1 << bits), bits)
     width, height = size
     assert np.array_equal(area(plane, width, height, table), area(table[plane], width, height))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from photochrom.colorize.picture import ToneTable
 from photochrom.colorize.picture.luma import top_of, type_of
-from photochrom.colorize.picture.tone import density_inversion
+from photochrom.colorize.picture.tone import ToneSetting, density_inversion
 from tests.colorize.picture.lightbox import Samples, grain, scene
 
 BITS = pytest.mark.parametrize("bits", [8, 16])
@@ -39,8 +39,8 @@ def test_auto_without_evidence_is_a_positive_by_default() -> None:
 
 
 @pytest.mark.parametrize("setting", ["auto", "positive", "negative"])
-def test_evidence_is_kept(setting: str) -> None:
-    table = ToneTable.decide(setting, grain(4, 4), "collection")  # type: ignore[arg-type]
+def test_evidence_is_kept(setting: ToneSetting) -> None:
+    table = ToneTable.decide(setting, grain(4, 4), "collection")
     assert table.evidence == "collection"
 
 
