@@ -7,12 +7,14 @@
 | other known kinds       | nobody: `unsupported`, with a hint                         |
 | anything else           | nobody: `not_an_image`                                     |
 
-The file's name says nothing. 1-bit samples become 0 and 255; 12-bit ones repeat their top four
-bits; grey float samples in [0, 1] become `round(65535 v)`. Alpha and infrared are left out.
+The file's name says nothing. Samples of 1, 2 and 4 bits span 0 to 255; 12-bit ones repeat their
+top four bits; grey float samples in [0, 1] become `round(65535 v)`. Alpha and infrared are left
+out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +32,9 @@ from photochrom.colorize.picture.vips import pyvips
 
 MAX_PIXELS = 500_000_000
 
+_BEYOND_VIPS = re.compile("is not configured|is not implemented|samples out of range|bad labq")
+_UNSAID = (25.4, 71.984, 72.0)  # what libvips says of TIFF and WebP, PNG, JPEG that say nothing
+
 
 def open_source(path: Path, max_pixels: int = MAX_PIXELS) -> Source:
     """Open a file by its magic bytes and check its header; raises SourceError."""
@@ -41,8 +46,9 @@ def open_source(path: Path, max_pixels: int = MAX_PIXELS) -> Source:
         source = open_tiff(path)
     else:
         source = _open_vips(path, name)
-        if facts is not None and facts.minimum_is_white:
-            header = replace(source.header, tone_evidence="photometric: minimum is white")
+        if facts is not None:
+            tone = "photometric: minimum is white" if facts.minimum_is_white else ""
+            header = replace(source.header, tone_evidence=tone, description=facts.description)
             source = replace(source, header=header)
     header = source.header
     if header.width * header.height > max_pixels:
@@ -59,7 +65,9 @@ def _vips_errors() -> Iterator[None]:
         yield
     except (pyvips.Error, UnicodeDecodeError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        raise SourceError(Fault.CORRUPT, "; ".join(dict.fromkeys(lines))[:500]) from error
+        message = "; ".join(dict.fromkeys(lines))[:500]
+        fault = Fault.UNSUPPORTED if _BEYOND_VIPS.search(message) else Fault.CORRUPT
+        raise SourceError(fault, message) from error
 
 
 def _open_vips(path: Path, name: str) -> Source:
@@ -104,7 +112,7 @@ def _vips_header(image: Any, name: str) -> Header:
         bits=8 if image.format == "uchar" else 16,
         channels=1 if grey else 3,
         orientation=_field(image, "orientation", 1),
-        dpi=None if image.xres == 1.0 else (_inches(image.xres), _inches(image.yres)),
+        dpi=None if _inches(image.xres) in _UNSAID else (_inches(image.xres), _inches(image.yres)),
         icc=_field(image, "icc-profile-data", None),
         exif=_field(image, "exif-data", None),
         description=_description(image),
@@ -123,7 +131,8 @@ def _description(image: Any) -> str:
     """Return the picture's own description, from the TIFF tag or EXIF."""
     text = _field(image, "image-description", "")
     if not text:
-        text = _field(image, "exif-ifd0-ImageDescription", "").rsplit(" (", 1)[0]
+        twice = _field(image, "exif-ifd0-ImageDescription", "").rsplit(", ", 3)[0]
+        text = twice[: (len(twice) - 2) // 2]  # "X (X, ASCII, n components, n bytes)"
     return str(text).strip()
 
 

@@ -23,7 +23,7 @@ def rgb_profile(icc: bytes | None) -> bytes | None:
         return None
     if icc[16:20] == b"RGB ":
         return icc
-    curve = _tags(icc).get(b"kTRC") if icc[16:20] == b"GRAY" else None
+    curve = _tags(icc).get(b"kTRC") if icc[16:24] == b"GRAYXYZ " else None
     return None if curve is None else _build(curve)
 
 

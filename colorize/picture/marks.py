@@ -21,6 +21,7 @@ SENTENCE = "Colours added by AI; not a record of the real colours."
 
 _OWN = "urn:photochrom:marks:1.0:"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_LONGEST = 12_000  # bytes of description: a JPEG segment must hold the packet, or loses it whole
 _ILLEGAL_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -51,7 +52,8 @@ class FoundMarks:
 def description(original: str) -> str:
     """Append the sentence that says what happened to a picture's own description."""
     text = _ILLEGAL_XML.sub("", original).strip()
-    return SENTENCE if not text else text if text.endswith(SENTENCE) else f"{text} {SENTENCE}"
+    text = text.removesuffix(SENTENCE).encode()[:_LONGEST].decode(errors="ignore").strip()
+    return f"{text} {SENTENCE}".strip()
 
 
 def xmp_packet(marks: Marks, text: str) -> bytes:
@@ -83,7 +85,7 @@ def read_marks(path: Path) -> FoundMarks:
         image = pyvips.Image.new_from_file(str(path), access="sequential")
         packet = image.get("xmp-data") if image.get_typeof("xmp-data") else b""
         root = ElementTree.fromstring(bytes(packet).strip(b"\0 \n"))
-    except (pyvips.Error, ElementTree.ParseError, UnicodeDecodeError):
+    except (pyvips.Error, ElementTree.ParseError, LookupError, ValueError):
         return FoundMarks("", None)
     source_type = root.find(f".//{{{_IPTC}}}DigitalSourceType")
     found = {field.name: root.findtext(f".//{{{_OWN}}}{field.name}", "") for field in fields(Marks)}

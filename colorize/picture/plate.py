@@ -64,7 +64,7 @@ class Plate:
                 if image.mode != "LA":
                     raise ProofError(f"not a plate: a PNG of mode {image.mode}, not LA")
                 chroma = np.asarray(image)
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ProofError(f"not a plate: {error}") from error
         plate = cls(chroma, tone, painter)
         plate.__dict__["png"] = data

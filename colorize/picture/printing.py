@@ -18,7 +18,7 @@ from photochrom.colorize.errors import PrintError, ProofError
 from photochrom.colorize.picture.encoders import Canvas, carried_exif, write_tiff, write_vips
 from photochrom.colorize.picture.icc import rgb_profile
 from photochrom.colorize.picture.luma import Samples
-from photochrom.colorize.picture.marks import Marks, description, xmp_packet
+from photochrom.colorize.picture.marks import Marks, description, read_marks, xmp_packet
 from photochrom.colorize.picture.photo import Photo, file_sha256
 from photochrom.colorize.picture.plate import Plate
 from photochrom.colorize.picture.proof import read_back
@@ -149,6 +149,8 @@ def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
     """Read the written file back; raises ProofError where a lossless one differs."""
     wanted = writing.rendering
     reading = read_back(path, wanted)
+    if read_marks(path).marks is None:
+        raise ProofError("the written file does not give back its marks")
     exact = recipe.format in LOSSLESS
     if exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
         raise ProofError("the written file does not give back the print's samples")

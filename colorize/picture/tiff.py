@@ -20,7 +20,7 @@ from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples, top_of
 from photochrom.colorize.picture.source import Header, Source, refuse
 
-_BEYOND_VIPS = {33003, 33004, 33005, 34712, 50000, 50002, 52546}
+_BEYOND_VIPS = {33003, 33004, 33005, 34712, 34887, 34925, 34933, 34934, 50000, 50002, 52546}
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
 _UNREADABLE = (
     tifffile.TiffFileError,
@@ -41,6 +41,7 @@ class TiffFacts:
 
     minimum_is_white: bool
     beyond_vips: bool
+    description: str
 
 
 def tiff_facts(path: Path) -> TiffFacts | None:
@@ -49,7 +50,8 @@ def tiff_facts(path: Path) -> TiffFacts | None:
         with tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
             beyond = int(page.compression) in _BEYOND_VIPS or page.bitspersample == 12
-            return TiffFacts(int(page.photometric) == _MINISWHITE, beyond)
+            white = int(page.photometric) == _MINISWHITE
+            return TiffFacts(white, beyond, page.description.strip())
     except _UNREADABLE:
         return None
 
@@ -80,8 +82,8 @@ def _header(page: Any) -> Header:
     return Header(
         format="tiff",
         decoder=f"tifffile {tifffile.__version__} imagecodecs {version('imagecodecs')}",
-        width=page.imagewidth,
-        height=page.imagelength,
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
         bits=8 if page.bitspersample == 8 else 16,
         channels=1 if int(page.photometric) != _RGB else 3,
         orientation=int(tag.value) if tag else 1,

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture.luma import Samples, strips, top_of, type_of
 
 ToneSetting = Literal["auto", "positive", "negative"]
@@ -48,8 +49,13 @@ class ToneTable:
 
     @classmethod
     def from_bytes(cls, data: bytes, evidence: str = "stored") -> ToneTable:
-        """Read a stored table: 256 bytes, or 65,536 little-endian 16-bit values."""
-        bits = {256: 8, 131072: 16}[len(data)]
+        """Read a stored table: 256 bytes, or 65,536 little-endian 16-bit values.
+
+        Raises ProofError for anything else.
+        """
+        bits = {256: 8, 131072: 16}.get(len(data))
+        if bits is None:
+            raise ProofError(f"not a tone table: {len(data)} bytes")
         entries = np.frombuffer(data, f"<u{bits // 8}")
         return cls("negative", evidence, bits, np.asarray(entries, type_of(bits)))
 

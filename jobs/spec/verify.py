@@ -8,11 +8,13 @@ original's through its tone table, and `colour: exact` when its colour is the pl
 when either differs. The rules are in rules.md beside this file.
 """
 
+import struct
 import sys
+import zlib
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image
 
 TURNS = {2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
          5: lambda a: a.swapaxes(0, 1), 6: lambda a: a.swapaxes(0, 1)[:, ::-1],
@@ -25,17 +27,43 @@ def samples(path):
         page = tifffile.TiffFile(path).pages[0]
         data = page.asarray()
         data = np.moveaxis(data, 0, -1) if data.ndim == 3 and page.planarconfig == 2 else data
-        data = data.astype(np.uint8) * 255 if data.dtype == bool else data
+        if data.dtype.kind == "f":
+            data = np.rint(data.astype(float) * 65535).astype(np.uint16)
+        data = data * 16 + data // 256 if page.bitspersample == 12 else data
+        few = 255 // (2 ** page.bitspersample - 1)  # 1, 2 and 4 bits span 0 to 255
+        data = data.astype(np.uint8) * np.uint8(few) if few > 1 else data
         data = np.iinfo(data.dtype).max - data if page.photometric == 0 else data
         turn = page.tags[274].value if 274 in page.tags else 1
-        data = TURNS.get(int(turn), lambda a: a)(data)
     else:
-        image = ImageOps.exif_transpose(Image.open(path))
+        image = Image.open(path)
+        turn = image.getexif().get(274, 1)
         sixteen = image.mode.startswith("I")
         grey = sixteen or image.mode in ("L", "LA", "1")
         data = np.asarray(image if sixteen else image.convert("L" if grey else "RGB"))
         data = data.astype(np.uint16) if sixteen else data
+        data = png48(path) if is_png48(path) else data
+    data = TURNS.get(int(turn), lambda a: a)(data)
     return data if data.ndim == 2 else data[..., 0] if data.shape[2] < 3 else data[..., :3]
+
+
+def is_png48(path):
+    """Tell whether a file is a 48-bit RGB PNG, which Pillow would cut to 8 bits."""
+    head = open(path, "rb").read(26)
+    return head[:4] == b"\x89PNG" and head[24:] == bytes([16, 2])
+
+
+def png48(path):
+    """Read a 48-bit PNG whose rows are not filtered, as those of prints are."""
+    data, place, packed = open(path, "rb").read(), 8, []
+    width, height = struct.unpack(">II", data[16:24])
+    while place < len(data):
+        size, name = struct.unpack(">I4s", data[place:place + 8])
+        packed += [data[place + 8:place + 8 + size]] if name == b"IDAT" else []
+        place += size + 12
+    rows = np.frombuffer(zlib.decompress(b"".join(packed)), np.uint8).reshape(height, -1)
+    if rows[:, 0].any() or rows.shape[1] != 1 + 6 * width:
+        sys.exit(f"{path}: a 48-bit PNG with filtered rows; make a TIFF of it")
+    return rows[:, 1:].copy().view(">u2").astype(np.uint16).reshape(height, width, 3)
 
 
 def luma(data):
