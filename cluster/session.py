@@ -39,9 +39,7 @@ def connect(
         )
     if address != "local" and (cpus is not None or gpus is not None):
         raise PoolError(f"cpus and gpus can be set for a local Ray only, not for {address}")
-    answer = signal.getsignal(signal.SIGTERM)
     with _local(cpus, gpus, debug) if address == "local" else _joined(address, debug):
-        _keep(answer)
         yield _facts()
 
 
@@ -55,7 +53,7 @@ def _local(cpus: int | None, gpus: int | None, debug: bool) -> Iterator[None]:
             return
         with _ray_folder(debug) as folder, scratch_folder() as scratch:
             try:
-                with _temporary_files_in(scratch):
+                with _temporary_files_in(scratch), _own_sigterm():
                     ray.init(
                         address="local",
                         num_cpus=cpus,
@@ -83,7 +81,8 @@ def _joined(address: str, debug: bool) -> Iterator[None]:
         return
     try:
         _knock(address)
-        ray.init(address=address, **_logs(debug))
+        with _own_sigterm():
+            ray.init(address=address, **_logs(debug))
     except (OSError, RuntimeError, ValueError) as error:
         raise PoolError(
             f"no Ray cluster answers at {address}: {error}; check the address, or use local"
@@ -92,12 +91,6 @@ def _joined(address: str, debug: bool) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _keep(answer: object) -> None:
-    """Let SIGTERM do what it did before Ray took it, if this process had an answer of its own."""
-    if callable(answer) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, answer)
 
 
 def _knock(address: str) -> None:
@@ -122,6 +115,27 @@ def _loopback_only() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = held
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what it did before, if this process has an answer of its own.
+
+    Ray takes the signal for itself twice while it starts, in Python and below it, and then exits
+    with 15 without a clean-up of ours.
+    """
+    from ray._private import utils
+
+    answer = signal.getsignal(signal.SIGTERM)
+    if not callable(answer) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = held
+        signal.signal(signal.SIGTERM, answer)
 
 
 def _logs(debug: bool) -> dict[str, object]:

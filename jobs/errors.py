@@ -8,6 +8,7 @@ PhotochromError
 │   └── Unfinished         shards are left that no worker could finish
 ├── StorageError           the storage failed this time; retriable
 │   ├── NotFound           there is no such object
+│   ├── BadAddress         no object of ours can have this key or URI
 │   ├── AccessDenied       the storage does not let us
 │   ├── SourceChanged      the pinned version of a source is gone
 │   └── UnsafeStorage      the storage ignores conditional creates
@@ -45,6 +46,12 @@ class StorageError(PhotochromError):
 
 class NotFound(StorageError):  # noqa: N818
     """There is no such object."""
+
+    retriable = False
+
+
+class BadAddress(StorageError):  # noqa: N818
+    """No object of ours can have this key or URI."""
 
     retriable = False
 

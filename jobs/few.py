@@ -114,6 +114,9 @@ def _photos(path: Path) -> list[Path]:
 
 
 def _is_picture(file: Path, folder: Path) -> bool:
-    """Say whether a folder's file is taken for a photo; hidden ones are not, as in manifests."""
+    """Say whether a folder's file is taken for a photo; hidden files and our own prints are not."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower().lstrip(".") in PICTURE_ENDINGS and file.is_file()
+    picture = (
+        file.suffix.lower().lstrip(".") in PICTURE_ENDINGS and ".ai-colorized." not in file.name
+    )
+    return picture and not hidden and file.is_file()

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from photochrom.jobs.errors import ManifestError
+from photochrom.jobs.errors import BadAddress, ManifestError
 from photochrom.jobs.settings import Columns, Job
-from photochrom.jobs.store import BadAddress, Store, split_uri
+from photochrom.jobs.store import Store, split_uri
 
 TONES = ("", "auto", "positive", "negative")
 PICTURE_ENDINGS = frozenset(
@@ -58,8 +58,9 @@ def read_manifest(job: Job) -> Manifest:
     """Read and validate a job's manifest; raises ManifestError, NotFound, AccessDenied."""
     ending = PurePosixPath(job.manifest).suffix.lower()
     if ending in _READERS and not job.manifest.endswith("/"):
-        base, _, name = job.manifest.rpartition("/")
-        data = Store(base, job.storage.source).read(name)
+        base = job.manifest.rpartition("/")[0]
+        root, name = split_uri(job.manifest)
+        data = Store(root, job.storage.source).read(name)
         try:
             rows = tuple(_table_rows(job, base, _READERS[ending](data)))
         except (ValueError, csv.Error) as error:

@@ -140,7 +140,7 @@ def pin(store: Store, wanted: Pinned) -> Pinned:
 
 def _flat(pinned: Pinned) -> dict[str, object]:
     """Return what must agree, by dotted name."""
-    flat: dict[str, object] = {"manifest": pinned.job.manifest}
+    flat: dict[str, object] = {"manifest": pinned.job.manifest.rstrip("/")}
     flat |= {f"paint.{name}": value for name, value in pinned.paint.model_dump().items()}
     flat |= {f"print.{name}": value for name, value in pinned.job.print.model_dump().items()}
     return flat

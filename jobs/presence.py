@@ -41,7 +41,10 @@ class Presence:
     def others(self) -> list[str]:
         """Name the other drivers that were there within the last minute."""
         self.beat()
-        now = self._store.stat(self._key).modified
+        try:
+            now = self._store.stat(self._key).modified
+        except StorageError:
+            return []
         found = []
         for entry in self._store.list("drivers/"):
             if entry.key == self._key or now - entry.modified > ALIVE:

@@ -11,7 +11,7 @@ from photochrom.colorize.errors import (
     ProofError,
     SourceError,
 )
-from photochrom.jobs.errors import AccessDenied, NotFound, SourceChanged, StorageError
+from photochrom.jobs.errors import AccessDenied, BadAddress, NotFound, SourceChanged, StorageError
 
 
 class Outcome(StrEnum):
@@ -53,6 +53,7 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (NotFound, Reason.MISSING),
     (AccessDenied, Reason.ACCESS_DENIED),
     (SourceChanged, Reason.SOURCE_CHANGED),
+    (BadAddress, Reason.UNSUPPORTED),
     (StorageError, Reason.STORAGE),
     (OutOfMemory, Reason.OUT_OF_MEMORY),
     (MemoryError, Reason.OUT_OF_MEMORY),

@@ -6,6 +6,7 @@ errors of its own library, which its `explain` turns into ours.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,7 @@ def explain_os_error(error: Exception) -> tuple[type[StorageError], str]:
     what = what or type(error).__name__
     if file := getattr(error, "filename", None):
         what = f"{what}: {file}"
-    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+    nowhere = getattr(error, "errno", None) in (errno.ENAMETOOLONG, errno.ELOOP)
+    if nowhere or isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return NotFound, f"no such object ({what})"
     return AccessDenied if isinstance(error, PermissionError) else StorageError, what

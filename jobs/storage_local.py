@@ -98,8 +98,8 @@ class Folder:
         if here in above:
             return
         # "a.tif" sorts before "a/b.tif", as it does on S3
-        for item in sorted(found, key=lambda item: item.name + "/" * item.is_dir()):
-            if item.is_dir():
+        for item in sorted(found, key=lambda item: item.name + "/" * _is_folder(item)):
+            if _is_folder(item):
                 yield from self._walk(f"{folder}{item.name}/", (*above, here))
             elif status := _look(item):
                 yield _local_entry(folder + item.name, status)
@@ -121,12 +121,20 @@ class Folder:
         return explain_os_error(error)
 
 
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder; a link that leads round in a circle is none."""
+    try:
+        return item.is_dir()
+    except OSError:
+        return False
+
+
 def _look(item: os.DirEntry[str]) -> os.stat_result | None:
     """Stat a file that is an object; a dangling link is one, so that its failure becomes a row."""
-    if item.name.startswith(_TEMPORARY) or not (item.is_file() or item.is_symlink()):
+    if item.name.startswith(_TEMPORARY) or not (item.is_symlink() or item.is_file()):
         return None
     for follow in (True, False):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             return item.stat(follow_symlinks=follow)
     return None
 

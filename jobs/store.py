@@ -14,17 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from photochrom.jobs.errors import NotFound, StorageError, UnsafeStorage
+from photochrom.jobs.errors import BadAddress, NotFound, StorageError, UnsafeStorage
 from photochrom.jobs.storage_access import Access, Entry, Place
 from photochrom.jobs.storage_local import Folder, Memory
 
-__all__ = ["Access", "BadAddress", "Entry", "Fetched", "Store", "split_uri"]
-
-
-class BadAddress(StorageError):  # noqa: N818 - reads as what it is
-    """No object of ours can have this key or URI."""
-
-    retriable = False
+__all__ = ["Access", "Entry", "Fetched", "Store", "split_uri"]
 
 
 @dataclass(frozen=True, slots=True)

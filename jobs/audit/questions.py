@@ -91,9 +91,12 @@ def questions(store: Store) -> Iterator[Questions]:
 
 
 def _files(store: Store, folder: str, scratch: Path) -> list[str]:
-    """Return local paths of a folder's Parquet files, fetched unless they lie here already."""
+    """Return local paths of a folder's Parquet files, fetched unless they lie here already.
+
+    DuckDB would take a star or bracket in a path for a pattern, so those are fetched too.
+    """
     keys = [entry.key for entry in store.list(folder) if entry.key.endswith(".parquet")]
-    if store.root.startswith("file://"):
+    if store.root.startswith("file://") and not set(store.root) & set("*?["):
         return [f"{store.root.removeprefix('file://')}/{key}" for key in keys]
 
     def fetched(key: str) -> str:
@@ -109,13 +112,15 @@ def _files(store: Store, folder: str, scratch: Path) -> list[str]:
 def _define(
     connection: duckdb.DuckDBPyConnection, folder: str, row: type[Any], files: list[str]
 ) -> None:
-    """Make a folder's view; one without files has the columns and no rows."""
+    """Make a folder's view; columns that no file has, and all of no file's, are empty."""
     name = "plan_files" if folder == "plan" else folder
-    if files:
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        source = f"read_parquet([{listed}], union_by_name = true, filename = {folder == 'plan'})"
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
-        return
     connection.register(f"no_{name}", schema_of(row).empty_table())
     extra = ", '' AS filename" if folder == "plan" else ""
-    connection.execute(f"CREATE VIEW {name} AS SELECT *{extra} FROM no_{name}")
+    source = f"SELECT *{extra} FROM no_{name}"
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        source += (
+            f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, "
+            f"hive_partitioning = false, filename = {folder == 'plan'})"
+        )
+    connection.execute(f"CREATE VIEW {name} AS {source}")

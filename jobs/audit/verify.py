@@ -151,9 +151,12 @@ _ROW_QUESTIONS = (
 
 @contextmanager
 def _noting(findings: list[Finding], row: Row, subject: str) -> Iterator[None]:
+    """Note what is wrong; a storage that fails this time proves nothing and is raised."""
     try:
         yield
     except PhotochromError as error:
+        if error.retriable:
+            raise
         findings.append(Finding(row["row_id"], subject, str(error)))
 
 
@@ -185,6 +188,8 @@ def _check_samples(path: Path, wanted: Rendering, recipe: PrintRecipe, print_: R
         raise ProofError(f"its luma is not the original's: off by up to {reading.max_error}")
     if reading.samples_sha256 != wanted.samples_sha256():
         raise ProofError("its colour is not the plate's")
+    if reading.luma_sha256 != print_["luma_sha256"]:
+        raise ProofError("its luma is not the one in the row")
 
 
 def _by_row_key(prints: list[Row]) -> dict[str, list[Row]]:

@@ -64,6 +64,6 @@ def _line(error: Exception) -> str:
 
 
 def _exit_code(error: Exception) -> int:
-    from photochrom.colorize.errors import SettingsError
+    from photochrom.colorize.errors import ModelError, SettingsError
 
-    return USAGE if isinstance(error, SettingsError) else FAILED
+    return USAGE if isinstance(error, SettingsError | ModelError) else FAILED

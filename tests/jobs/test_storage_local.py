@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from photochrom.jobs.errors import NotFound, SourceChanged, StorageError, UnsafeStorage
+from photochrom.jobs.errors import BadAddress, NotFound, SourceChanged, StorageError, UnsafeStorage
 from photochrom.jobs.storage_local import Folder
-from photochrom.jobs.store import BadAddress, Store
+from photochrom.jobs.store import Store
 
 
 def test_a_killed_writer_leaves_no_object(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ from uuid import uuid4
 import pytest
 
 from photochrom.jobs.errors import (
+    BadAddress,
     NotFound,
     SourceChanged,
     UnsafeStorage,
 )
 from photochrom.jobs.storage_access import Place
 from photochrom.jobs.storage_local import Memory
-from photochrom.jobs.store import BadAddress, Store, split_uri
+from photochrom.jobs.store import Store, split_uri
 from tests.conftest import access_to
 
 NAMES = ["a.tif", "a/b.tif", "a/c/d.tif", "b-1.tif", "b/é ü+%20?#.tif"]

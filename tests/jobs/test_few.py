@@ -1,0 +1,142 @@
+"""colorize: a few photos, in this process, as strictly as in a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture.luma import luma
+from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, read_marks
+from photochrom.jobs.errors import ManifestError
+from photochrom.jobs.few import Few, FewSettings, settings
+from tests.jobs.archive import grey, write_colour_photo, write_photo
+from tests.jobs.program import Program
+
+ECHO = ("--model", "echo", "--render-size", "64")
+
+
+def echo(format: str = "png", negative: bool = False) -> FewSettings:
+    return settings(format, None, "echo", 64, negative)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    album = tmp_path / "album"
+    write_photo(album / "one.tif", 1)
+    write_photo(album / "1904" / "two.jpg", 2)
+    write_photo(album / "1904" / "three.png", 3)
+    write_photo(album / ".hidden" / "four.png", 4)
+    write_photo(album / "._one.png", 5)
+    (album / "notes.txt").write_text("no photo")
+    return album
+
+
+def test_a_folder_keeps_its_folders(album: Path, tmp_path: Path, program: Program) -> None:
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO)
+    assert answer.code == 0
+    found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert found == [
+        "1904/three.ai-colorized.jpg",
+        "1904/two.ai-colorized.jpg",
+        "one.ai-colorized.jpg",
+    ]
+    assert "colorized" in answer.out
+    assert answer.err == ""
+
+
+def test_luma_stays_and_the_print_says_what_it_is(album: Path, tmp_path: Path) -> None:
+    few = Few(echo(), tmp_path / "out")
+    ((photo, target),) = few.targets([album / "1904" / "three.png"])
+    assert target == tmp_path / "out" / "three.ai-colorized.png"
+    result = few.colorize(photo, target)
+    assert (result.outcome, result.print) == ("colorized", str(target))
+    samples = np.asarray(Image.open(target))
+    assert np.array_equal(luma(samples), grey(3))
+    assert not np.array_equal(samples[..., 0], samples[..., 2])
+    assert read_marks(target).digital_source_type == DIGITAL_SOURCE_TYPE
+
+
+def test_a_negative_is_turned_over(tmp_path: Path) -> None:
+    photo = write_photo(tmp_path / "n.png", 1)
+    few = Few(echo(negative=True), tmp_path)
+    few.colorize(photo, tmp_path / "p.png")
+    printed = luma(np.asarray(Image.open(tmp_path / "p.png"))).astype(int)
+    assert np.corrcoef(printed.ravel(), grey(1).ravel())[0, 1] < -0.5
+
+
+def test_the_same_photo_twice_is_one_print(album: Path, tmp_path: Path) -> None:
+    few = Few(echo(), tmp_path / "out")
+    assert len(few.targets([album, album, album / "one.tif"])) == 3
+
+
+def test_two_photos_with_one_print_are_refused(
+    album: Path, tmp_path: Path, program: Program
+) -> None:
+    write_photo(album / "one.png", 7)
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO)
+    assert answer.code == 2
+    assert "would both become" in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no such file or folder"):
+        Few(echo(), tmp_path).targets([tmp_path / "lost.jpg"])
+
+
+def test_a_broken_photo_fails_alone(album: Path, tmp_path: Path, program: Program) -> None:
+    (album / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (album / "empty.tif").write_bytes(b"")
+    write_colour_photo(album / "holiday.png")
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO, "--json")
+    assert answer.code == 3
+    found = {Path(r["photo"]).name: (r["outcome"], r["reason"]) for r in answer.json}
+    assert found == {
+        "one.tif": ("colorized", ""),
+        "two.jpg": ("colorized", ""),
+        "three.png": ("colorized", ""),
+        "broken.jpg": ("failed", "corrupt"),
+        "empty.tif": ("failed", "empty"),
+        "holiday.png": ("skipped", "already_colour"),
+    }
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 3
+    assert all(bool(r["print"]) == (r["outcome"] == "colorized") for r in answer.json)
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, program: Program) -> None:
+    write_photo(tmp_path / "one [old] :smile:.png", 1)
+    write_photo(tmp_path / "x[" / "b].png", 1)
+    answer = program("colorize", tmp_path, "--out", tmp_path / "out", *ECHO)
+    assert answer.code == 0
+    shown = answer.out.replace("\n", "").replace("│", "").replace(" ", "")
+    assert "one[old]:smile:.png" in shown
+    assert "x[/b].png" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--format", "gif"), "--format: "),
+        (("--format", "none"), "--format: none makes no prints"),
+        (("--long-side", "2"), "--long-side: "),
+        (("--render-size", "100"), "--render-size: "),
+        (("--model", "rembrandt"), "no model is called 'rembrandt'"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    options: tuple[str, str], words: str, album: Path, tmp_path: Path, program: Program
+) -> None:
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO, *options)
+    assert answer.code in (1, 2)
+    assert words in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_settings_are_checked_before_anything_is_loaded() -> None:
+    with pytest.raises(SettingsError, match="multiple of 16"):
+        settings("jpeg", None, "no such model", 100, False)

@@ -1,0 +1,182 @@
+"""Prints made later: from plates, by CPUs alone, as provable as the first ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture import PrintRecipe
+from photochrom.jobs.audit.ready import orphans
+from photochrom.jobs.errors import JobError
+from photochrom.jobs.pinned import read_pinned
+from photochrom.jobs.reprint import NotPrinted, Reprint, print_recipe
+from photochrom.jobs.settings import print_digest
+from photochrom.jobs.status import status_of
+from photochrom.jobs.store import Store
+from tests.jobs.archive import (
+    current,
+    drive,
+    findings,
+    job_of,
+    keys,
+    listing,
+    place_of,
+    prints,
+    write_photo,
+    write_photos,
+)
+from tests.jobs.program import Program, imported
+
+SMALL = PrintRecipe(format="png", long_side=20)
+
+
+def reprint(store: Store, recipe: PrintRecipe, where: str = "TRUE") -> list[NotPrinted]:
+    work = Reprint(store, read_pinned(store), recipe, threads=2)
+    return work.run(work.missing(where), lambda _: None)
+
+
+def test_another_format_and_size_are_found_by_all_who_look(place: Store) -> None:
+    before = listing(place)
+    assert reprint(place, SMALL) == []
+    after = listing(place)
+    assert {key: after[key] for key in before} == before
+    made = [row for row in prints(place) if row["print_digest"] == print_digest(SMALL)]
+    assert [row["row_id"] for row in made] == list(current(place))
+    assert {row["output_format"] for row in made} == {"png"}
+    assert {max(row["width"], row["height"]) for row in made} == {20}
+    assert {row["luma_proof"] for row in made} == {"exact"}
+    assert [(n, digest) for digest, n, _ in status_of(place).prints] == [
+        (4, digest) for digest in sorted({row["print_digest"] for row in prints(place)})
+    ]
+    assert findings(place) == []
+    assert orphans(place) == []
+
+
+def test_the_same_again_makes_nothing(place: Store) -> None:
+    reprint(place, SMALL)
+    before = listing(place)
+    assert reprint(place, SMALL) == []
+    assert listing(place) == before
+
+
+def test_the_same_print_again_has_the_same_bytes(place: Store) -> None:
+    reprint(place, SMALL)
+    first = {key: place.read(key) for key in keys(place, "prints")}
+    for key in keys(place, f"printed/{print_digest(SMALL)}"):
+        if key.endswith(".parquet"):
+            place.delete(key)
+    reprint(place, SMALL)
+    assert {key: place.read(key) for key in keys(place, "prints")} == first
+
+
+def test_the_jobs_own_recipe_makes_the_jobs_own_prints(place: Store) -> None:
+    first = {key: place.read(key) for key in keys(place, "prints")}
+    for key in [*keys(place, "prints"), *keys(place, "printed")]:
+        if not key.endswith(".json"):
+            place.delete(key)
+    assert "a colorized row without its print" in {f.what for f in findings(place)}
+    reprint(place, read_pinned(place).job.print)
+    assert {key: place.read(key) for key in keys(place, "prints")} == first
+    assert findings(place) == []
+
+
+def test_a_job_of_plates_alone_is_printed_later(job_folder: Path) -> None:
+    job = job_of(job_folder / "scans", job_folder / "out", "print.format=none")
+    drive(job)
+    store = place_of(job)
+    assert prints(store) == []
+    assert reprint(store, PrintRecipe(format="tiff")) == []
+    assert len(prints(store)) == 6
+    assert findings(store) == []
+    with pytest.raises(JobError, match="choose a format"):
+        reprint(store, read_pinned(store).job.print)
+
+
+def test_negatives_are_printed_as_positives(tmp_path: Path) -> None:
+    write_photos(tmp_path / "scans", 2)
+    job = job_of(tmp_path / "scans", tmp_path / "out", "paint.tone=negative", "print.format=none")
+    drive(job)
+    assert reprint(place_of(job), PrintRecipe(format="png", long_side=30)) == []
+    assert reprint(place_of(job), PrintRecipe(format="tiff", compression="deflate")) == []
+    assert len(prints(place_of(job))) == 4
+    assert findings(place_of(job)) == []
+
+
+def test_a_selection_first_then_the_rest(place: Store) -> None:
+    reprint(place, SMALL, "collection = 'album-1'")
+    made = [row["row_id"] for row in prints(place) if row["output_format"] == "png"]
+    assert made == [name for name in current(place) if name.startswith("album-1/")]
+    reprint(place, SMALL)
+    assert len(prints(place)) == 8
+    assert findings(place) == []
+    with pytest.raises(JobError, match="the question failed"):
+        reprint(place, SMALL, "colection = 1")
+
+
+def test_what_failed_is_not_printed(job_folder: Path) -> None:
+    (job_folder / "scans" / "text.jpg").write_text("no photo")
+    job = job_of(job_folder / "scans", job_folder / "out")
+    assert drive(job).failed == 1
+    reprint(place_of(job), SMALL)
+    assert len(prints(place_of(job))) == 12
+
+
+def test_a_changed_source_is_not_printed(job_folder: Path, program: Program) -> None:
+    job = job_of(job_folder / "scans", job_folder / "out", "print.format=none")
+    drive(job)
+    write_photo(job_folder / "scans/album-0/photo-000.tif", 99)
+    answer = program("print", job_folder / "out", "--format", "webp", "--long-side", "30")
+    assert answer.code == 3
+    assert "5 prints made, under file://" in answer.out
+    assert "the original's bytes are not those that were colorized" in answer.out
+    assert len(prints(place_of(job))) == 5
+
+
+def test_a_place_that_was_moved_is_printed_where_it_is(place: Store, tmp_path: Path) -> None:
+    shutil.move(str(tmp_path / "out"), tmp_path / "moved")
+    moved = Store(str(tmp_path / "moved"))
+    assert reprint(moved, SMALL) == []
+    assert findings(moved) == []
+    assert all(
+        row["output_uri"].startswith(moved.root)
+        for row in prints(moved)
+        if row["output_format"] == "png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"format": "gif"}, "--format: "),
+        ({"long_side": 3}, "--long-side: "),
+        ({"quality": 0}, "--quality: "),
+        ({"compression": "zip"}, "--compression: "),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_named_by_its_option(
+    asked: dict[str, object], words: str
+) -> None:
+    options = dict.fromkeys(("format", "long_side", "quality", "compression")) | asked
+    with pytest.raises(SettingsError, match=words):
+        print_recipe(**options)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("print", "--format", "png", "--long-side", "20"),
+        ("audit",),
+        ("verify",),
+        ("status",),
+    ],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_no_torch_and_no_ray_behind_the_readers(arguments: tuple[str, ...], place: Store) -> None:
+    verb, *options = arguments
+    answer, modules = imported(verb, place.root, *options)
+    assert answer.code == 0
+    assert not {"torch", "ray"} & modules
+    assert "pyarrow" in modules  # so the list is of the right process
