@@ -15,6 +15,8 @@ from photochrom.cluster.errors import PoolError
 from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
 from photochrom.cluster.station import Raised, Station
 
+_FAILURES_ALLOWED = 2  # then the worker, and not its items, may be what is broken
+
 
 class PoolSettings(BaseModel):
     """What each worker may use, and how patient the pool is.
@@ -42,6 +44,7 @@ class _Actor:
     heard: float  # when it last gave a sign of life, or was given something to do
     ready: bool = False
     key: str | None = None
+    failures: int = 0  # items in a row that raised
 
 
 class RayPool:
@@ -160,7 +163,7 @@ class RayPool:
         try:
             said = ray.get(next(actor.pending))
         except StopIteration:
-            actor.key, actor.pending = None, None
+            actor.key, actor.pending, actor.failures = None, None, 0
             return Done(actor.name, key)
         except RayTaskError as error:  # what was yielded could not be sent
             actor.key, actor.pending = None, None
@@ -179,13 +182,17 @@ class RayPool:
         ]
 
     def _give_up(self, actor: _Actor, cause: str, kind: DeathKind) -> Died:
+        """Replace an actor that can do no more, and say what was lost with it."""
+        self._start_failures = 0 if actor.ready else self._start_failures + 1
+        self._last_cause = cause
+        self._replace(actor)
+        return Died(actor.name, actor.key, cause, kind if actor.ready else "start")
+
+    def _replace(self, actor: _Actor) -> None:
         """Kill an actor for good, forget it, and start another in its place."""
         ray.kill(actor.handle, no_restart=True)
         del self._actors[actor.name]
-        self._start_failures = 0 if actor.ready else self._start_failures + 1
-        self._last_cause = cause
         self._refill()
-        return Died(actor.name, actor.key, cause, kind if actor.ready else "start")
 
     def _owing(self) -> list[_Actor]:
         return [actor for actor in self._actors.values() if actor.pending is not None]

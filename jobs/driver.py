@@ -16,21 +16,30 @@ from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
 from photochrom.jobs import ledger
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
+from photochrom.jobs.identity import commit_name
 from photochrom.jobs.manifest import Manifest, read_manifest
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import Pinned, operator_of, pin, pinned_of
-from photochrom.jobs.plan import Plan, extend, planned_rows, read_plans, unplanned
+from photochrom.jobs.plan import (
+    Plan,
+    extend,
+    open_shards,
+    planned_rows,
+    read_plans,
+    unplanned,
+)
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
 from photochrom.jobs.records import PlanRow
-from photochrom.jobs.retry import plan_retry
+from photochrom.jobs.retry import failed_ids, plan_retry
 from photochrom.jobs.settings import Job
 from photochrom.jobs.store import Store
 from photochrom.jobs.summary import Summary, summarize
 from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
+_PHOTOS_FAULT = ("crash", "memory", "silent")  # deaths that a photo can bring about
 
 OpenPool = Callable[[Orders, int], AbstractContextManager[Pool]]
 """Opens a pool for these orders and so many shards; the driver does not know what is behind."""
@@ -101,22 +110,21 @@ class Driver:
         return self._work(plans)
 
     def retry(self, reasons: Collection[str] = ()) -> Summary:
-        """Do what is new or not committed, and the failed rows again, all or by reason."""
+        """Do failed rows again, all or by reason, and what is not committed.
+
+        A failed input whose file has been mended has another version: it is planned as new.
+        """
         pin(self._store, self._order.pinned)
         run = self._order.job.run
-        extend(self._store, run, self._order.rows)
+        failed = failed_ids(self._store, reasons)
+        extend(self._store, run, [row for row in self._order.rows if row.row_id in failed])
         return self._work(plan_retry(self._store, run, reasons))
 
     def _work(self, plans: list[Plan]) -> Summary:
         """Do what these plans hold and no commit covers."""
         pinned = pin(self._store, self._order.pinned)
         standing = ledger.committed(self._store)
-        shards = [
-            shard
-            for plan in plans
-            for shard in plan.shards
-            if ledger.commit_name(shard.key) not in standing
-        ]
+        shards = open_shards(plans, standing)
         skips = [p for p in plans if p.skipped and ledger.skips_name(p.number) not in standing]
         given_up: dict[str, str] = {}
         if shards or skips:
@@ -180,7 +188,7 @@ class Driver:
         A storage that does not answer is no reason to stop: the work is then done twice.
         """
         try:
-            return number > 1 and self._store.exists(ledger.commit_name(shard_key))
+            return number > 1 and self._store.exists(commit_name(shard_key))
         except StorageError:
             return False
 
@@ -206,7 +214,8 @@ class Driver:
                 self._reporter.note(f"a worker died: {cause}")
                 self._meters.died(kind)
                 if key is not None:
-                    queue.died(key, cause, time.monotonic())
+                    blame = kind in _PHOTOS_FAULT
+                    queue.died(key, cause, time.monotonic(), blame)
                 self._ready.discard(event.worker)
                 self._meters.replicas(len(self._ready))
             case Ready(worker=worker):

@@ -29,6 +29,11 @@ def shard_key(plan: int, ordinal: int, row_keys: Sequence[str]) -> str:
     return digest(plan, ordinal, list(row_keys))[:KEY_DIGITS]
 
 
+def commit_name(shard_key: str) -> str:
+    """Return the key of a shard's commit."""
+    return f"ledger/shard-{shard_key}.parquet"
+
+
 def plate_name(row_key: str, plate_sha256: str) -> str:
     """Return the key of a plate."""
     return f"plates/{row_key[:2]}/{row_key[:16]}.{plate_sha256[:16]}.png"

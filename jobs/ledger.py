@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.jobs.identity import digest
+from photochrom.jobs.identity import commit_name, digest
 from photochrom.jobs.pinned import Pinned, code_version
 from photochrom.jobs.plan import Plan
 from photochrom.jobs.reasons import Outcome
 from photochrom.jobs.records import LedgerRow, PrintedRow, to_parquet
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.store import Store
-
-
-def commit_name(shard_key: str) -> str:
-    """Return the key of a shard's commit."""
-    return f"ledger/shard-{shard_key}.parquet"
 
 
 def skips_name(plan: int) -> str:
@@ -68,7 +63,7 @@ def recipe_name(digest: str) -> str:
 
 
 def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> list[LedgerRow]:
-    """Commit the rows that a plan skipped; whoever finds them uncommitted may do it."""
+    """Commit the rows that a plan skipped, and return them if it was our commit that stands."""
     now = datetime.now(UTC)
     rows = [
         LedgerRow(
@@ -101,5 +96,5 @@ def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> lis
         )
         for row in plan.skipped
     ]
-    store.put_if_absent(skips_name(plan.number), to_parquet(LedgerRow, rows))
-    return rows
+    ours = store.put_if_absent(skips_name(plan.number), to_parquet(LedgerRow, rows))
+    return rows if ours else []

@@ -15,6 +15,7 @@ class Meters:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._done = 0
 
     def planned(self, rows: int, done: int) -> None:
         """Note how many rows there are, and how many are committed already."""

@@ -113,6 +113,15 @@ def read_pinned(store: Store) -> Pinned:
         raise JobError(f"{store.root}/{JOB_FILE} is damaged: {error.errors()[0]['msg']}") from None
 
 
+def check_pixels(pinned: Pinned) -> None:
+    """Raise OtherJob if a place was made by other rules for pixels or rows than this release's."""
+    if pinned.paint.pixels != PIXELS or pinned.schema_version > SCHEMA_VERSION:
+        raise OtherJob(
+            f"made by {pinned.software} with PIXELS {pinned.paint.pixels} and schema "
+            f"{pinned.schema_version}; this release has {PIXELS} and {SCHEMA_VERSION}: use that one"
+        )
+
+
 def agree(wanted: Pinned, found: Pinned, place: str) -> None:
     """Raise OtherJob, naming every difference, unless the place was pinned for this job."""
     mine, theirs = _flat(wanted), _flat(found)

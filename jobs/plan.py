@@ -7,14 +7,14 @@ plans again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from photochrom.jobs.errors import JobError, StorageError
-from photochrom.jobs.identity import row_key, shard_key
+from photochrom.jobs.identity import commit_name, row_key, shard_key
 from photochrom.jobs.manifest import ManifestRow
 from photochrom.jobs.queue import Shard
 from photochrom.jobs.reasons import Reason
@@ -91,17 +91,23 @@ def extend(
 ) -> list[Plan]:
     """Plan the rows that no plan holds yet, and return the whole log.
 
-    `sample` plans only so many of them, spread evenly; a later run plans the rest.
+    `sample` plans only so many in all, spread evenly; a later run without it plans the rest.
     """
     while True:
         plans = read_plans(store)
         new = unplanned(rows, plans)
         if sample is not None:
-            new = new[:: max(1, len(new) // sample)][:sample] if sample else []
+            new = spread(new, sample - sum(len(plan.rows) for plan in plans))
         if not new:
             return plans
         if plan := append_plan(store, len(plans) + 1, "grow", new, run):
             return [*plans, plan]
+
+
+def spread(rows: Sequence[PlanRow], count: int) -> list[PlanRow]:
+    """Return `count` of the rows, at even distances."""
+    count = max(0, min(count, len(rows)))
+    return [rows[n * len(rows) // count] for n in range(count)]
 
 
 def unplanned(rows: Iterable[PlanRow], plans: Iterable[Plan]) -> list[PlanRow]:
@@ -115,9 +121,26 @@ def unplanned(rows: Iterable[PlanRow], plans: Iterable[Plan]) -> list[PlanRow]:
 
 
 def _is_new(row: PlanRow, planned: PlanRow | None) -> bool:
-    if planned is None or row.source_uri != planned.source_uri:
+    """Say whether an input must be planned: unknown, changed, or to be treated differently."""
+    if planned is None:
+        return True
+    orders = [(one.source_uri, one.tone, one.restriction, one.skip) for one in (row, planned)]
+    if orders[0] != orders[1]:
         return True
     return bool(row.source_version) and row.source_version != planned.source_version
+
+
+def open_shards(plans: Iterable[Plan], standing: Collection[str]) -> list[Shard]:
+    """Return the shards without a commit, less the rows that a later plan has taken over."""
+    plans = list(plans)
+    latest = {row.row_id: plan.number for plan in plans for row in plan.rows}
+    left = []
+    for plan in plans:
+        for shard in plan.shards:
+            rows = tuple(row for row in shard.rows if latest[row.row_id] == plan.number)
+            if rows and commit_name(shard.key) not in standing:
+                left.append(replace(shard, rows=rows))
+    return left
 
 
 def cut_shards(rows: Sequence[PlanRow], plan: int, run: Run) -> list[PlanRow]:

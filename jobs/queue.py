@@ -112,11 +112,14 @@ class Queue:
             state.careful = True
             self._again(state, error, now)
 
-    def died(self, key: str, cause: str, now: float) -> None:
-        """Note that the worker died over a shard: try photo by photo, or condemn the suspect."""
+    def died(self, key: str, cause: str, now: float, blame: bool = True) -> None:
+        """Note that the worker died over a shard: try photo by photo, or condemn the suspect.
+
+        Without `blame` its machine went away, which no photo can be held to account for.
+        """
         if (state := self._stopped(key)) is None:
             return
-        if state.careful and state.suspect is not None:
+        if blame and state.careful and state.suspect is not None:
             state.condemned.add(state.suspect)
             self._waiting.append(key)
         else:

@@ -96,6 +96,7 @@ class LedgerRow:
     source_luma_sha256: str | None = None
     source_format: str | None = None
     decoder: str | None = None
+    source_note: str | None = None
     width: int | None = None
     height: int | None = None
     bits: int | None = None

@@ -23,7 +23,7 @@ from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.originals import read_original, read_plate
-from photochrom.jobs.pinned import Pinned, software
+from photochrom.jobs.pinned import Pinned, check_pixels, software
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.records import PrintedRow
@@ -48,6 +48,7 @@ class Reprint:
     def __init__(self, store: Store, pinned: Pinned, recipe: PrintRecipe, threads: int) -> None:
         if recipe.format == "none":
             raise JobError("there is nothing to print: choose a format")
+        check_pixels(pinned)
         self._store, self._pinned, self._recipe = store, pinned, recipe
         self._threads = threads
         self._sources = Sources(pinned.job.storage.source)

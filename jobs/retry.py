@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.plan import Plan, append_plan, read_plans
-from photochrom.jobs.reasons import Outcome
+from photochrom.jobs.plan import Plan, append_plan, open_shards, read_plans
 from photochrom.jobs.records import PlanRow
 from photochrom.jobs.settings import Run
 from photochrom.jobs.store import Store
+
+_FAILED = "SELECT row_id, row_key, reason FROM current WHERE outcome = 'failed'"
 
 
 def plan_retry(store: Store, run: Run, reasons: Collection[str] = ()) -> list[Plan]:
@@ -34,17 +35,16 @@ def failed_rows(store: Store, plans: list[Plan], reasons: Collection[str]) -> li
     would come later and hide it.
     """
     with questions(store) as tables:
-        failed = tables.ask(
-            "SELECT row_key, reason FROM current WHERE outcome = ?", Outcome.FAILED.value
-        )
+        failed = tables.ask(_FAILED)
     wanted = {row["row_key"] for row in failed if not reasons or row["reason"] in reasons}
-    standing = ledger.committed(store)
-    under_way = {
-        row.row_key
-        for plan in plans
-        for shard in plan.shards
-        if ledger.commit_name(shard.key) not in standing
-        for row in shard.rows
-    }
+    shards = open_shards(plans, ledger.committed(store))
+    under_way = {row.row_key for shard in shards for row in shard.rows}
     newest = {row.row_id: row for plan in plans for row in plan.rows}
     return [row for row in newest.values() if row.row_key in wanted - under_way]
+
+
+def failed_ids(store: Store, reasons: Collection[str]) -> set[str]:
+    """Return the ids of the inputs that failed, all or for these reasons."""
+    with questions(store) as tables:
+        failed = tables.ask(_FAILED)
+    return {row["row_id"] for row in failed if not reasons or row["reason"] in reasons}

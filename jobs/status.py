@@ -7,7 +7,7 @@ from typing import Any
 
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.plan import read_plans
+from photochrom.jobs.plan import open_shards, read_plans
 from photochrom.jobs.store import Store
 
 _ENOUGH = 20  # rows, before they say anything about speed
@@ -50,13 +50,7 @@ class Status:
 def status_of(store: Store) -> Status:
     """Read a place's status."""
     plans = read_plans(store)
-    standing = ledger.committed(store)
-    open_shards = [
-        shard
-        for plan in plans
-        for shard in plan.shards
-        if ledger.commit_name(shard.key) not in standing
-    ]
+    left = open_shards(plans, ledger.committed(store))
     with questions(store) as tables:
         counts = tables.counts()
         pace = tables.ask(_PACE)[0]
@@ -67,8 +61,8 @@ def status_of(store: Store) -> Status:
         planned=planned,
         committed=sum(counts.values()),
         plans=len(plans),
-        shards_left=len(open_shards),
-        left=sum(len(shard.rows) for shard in open_shards),
+        shards_left=len(left),
+        left=sum(len(shard.rows) for shard in left),
         rate=pace["n"] / pace["seconds"] if pace["n"] >= _ENOUGH and pace["seconds"] else 0.0,
         cpu_seconds_each=pace["cpu_seconds"] or 0.0,
         prints=prints,

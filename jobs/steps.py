@@ -76,6 +76,14 @@ class Steps:
             else:
                 task.painted(plate, photo.square(size, plate.tone))
 
+    def paint_alone(self, task: Task) -> None:
+        """Paint one photo; what no retry has cured is the photo's, in the last attempt."""
+        if not self._last:
+            self.paint([task])
+            return
+        with self._around(task):
+            self.paint([task])
+
     def finish(self, task: Task) -> Task:
         """Store plate and print, unless the photo has ended already; then let its pixels go."""
         with self._around(task):

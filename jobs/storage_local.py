@@ -9,7 +9,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -125,7 +124,9 @@ def _is_folder(item: os.DirEntry[str]) -> bool:
     """Say whether an entry is a folder; a link that leads round in a circle is none."""
     try:
         return item.is_dir()
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
         return False
 
 
@@ -134,8 +135,11 @@ def _look(item: os.DirEntry[str]) -> os.stat_result | None:
     if item.name.startswith(_TEMPORARY) or not (item.is_symlink() or item.is_file()):
         return None
     for follow in (True, False):
-        with suppress(OSError):
+        try:
             return item.stat(follow_symlinks=follow)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
     return None
 
 

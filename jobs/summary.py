@@ -19,7 +19,6 @@ class Summary:
 
     counts: dict[tuple[str, str], int]
     done_now: int = 0
-    given_up: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -32,12 +31,10 @@ class Summary:
         return sum(n for (outcome, _), n in self.counts.items() if outcome == Outcome.FAILED)
 
 
-def summarize(
-    store: Store, row_ids: Iterable[str], done_now: int = 0, given_up: tuple[str, ...] = ()
-) -> Summary:
+def summarize(store: Store, row_ids: Iterable[str], done_now: int = 0) -> Summary:
     """Count what the ledger says of these rows."""
     with questions(store) as tables:
         rows = tables.ask("SELECT row_id, outcome, reason FROM current")
     outcome_of = {row["row_id"]: (row["outcome"], row["reason"]) for row in rows}
     counts = Counter(outcome_of.get(row_id, (PENDING, "")) for row_id in row_ids)
-    return Summary(dict(sorted(counts.items())), done_now, given_up)
+    return Summary(dict(sorted(counts.items())), done_now)

@@ -107,7 +107,7 @@ def one_by_one(steps: Steps, tasks: list[Task], condemned: frozenset[str]) -> It
         else:
             yield Working(task.row.row_key)
             if not steps.open(task).over:
-                steps.paint([task])
+                steps.paint_alone(task)
             steps.finish(task)
         yield task.finished
     yield Working(None)

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples, strips
 from photochrom.colorize.picture.source import Header, Source, refuse, sniff
-from photochrom.colorize.picture.tiff import open_tiff, tiff_facts
-from photochrom.colorize.picture.vips import pyvips
+from photochrom.colorize.picture.tiff import open_tiff, page_note, tiff_facts
+from photochrom.colorize.picture.vips import of_this_machine, pyvips
 
 MAX_PIXELS = 500_000_000
 
@@ -48,7 +48,12 @@ def open_source(path: Path, max_pixels: int = MAX_PIXELS) -> Source:
         source = _open_vips(path, name)
         if facts is not None:
             tone = "photometric: minimum is white" if facts.minimum_is_white else ""
-            header = replace(source.header, tone_evidence=tone, description=facts.description)
+            header = replace(
+                source.header,
+                tone_evidence=tone,
+                description=facts.description,
+                note=page_note(facts.pages),
+            )
             source = replace(source, header=header)
     header = source.header
     if header.width * header.height > max_pixels:
@@ -66,6 +71,8 @@ def _vips_errors() -> Iterator[None]:
     except (pyvips.Error, UnicodeDecodeError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         message = "; ".join(dict.fromkeys(lines))[:500]
+        if of_this_machine(message):
+            raise OSError(message) from error
         fault = Fault.UNSUPPORTED if _BEYOND_VIPS.search(message) else Fault.CORRUPT
         raise SourceError(fault, message) from error
 

@@ -20,7 +20,7 @@ from PIL import Image
 from photochrom.colorize.errors import PrintError
 from photochrom.colorize.picture.luma import Samples, type_of
 from photochrom.colorize.picture.source import Header
-from photochrom.colorize.picture.vips import pyvips
+from photochrom.colorize.picture.vips import of_this_machine, pyvips
 
 _BIGTIFF_FROM = (1 << 32) - (1 << 25)
 _STRIP_BYTES = 1 << 20
@@ -161,4 +161,7 @@ def _save(path: Path, canvas: Canvas, raw: Path, options: dict[str, Any]) -> Non
                 image.set_type(pyvips.GValue.blob_type, name, data)
         image.write_to_file(str(path), **options)
     except pyvips.Error as error:
-        raise PrintError(" ".join(str(error).split())[:300]) from error
+        message = " ".join(str(error).split())[:300]
+        if of_this_machine(message):
+            raise OSError(message) from error
+        raise PrintError(message) from error

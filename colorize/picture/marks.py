@@ -79,6 +79,11 @@ def xmp_packet(marks: Marks, text: str) -> bytes:
     ).encode()
 
 
+def sheet_packet() -> bytes:
+    """Return the XMP of a picture that shows several prints: what it is, and no single origin."""
+    return _SHEET.format(iptc=_IPTC, source_type=DIGITAL_SOURCE_TYPE, text=SENTENCE).encode()
+
+
 def read_marks(path: Path) -> FoundMarks:
     """Read the marks of any picture file; what is missing comes back empty."""
     try:
@@ -96,6 +101,20 @@ def read_marks(path: Path) -> FoundMarks:
         Marks(**found) if whole else None,
     )
 
+
+_SHEET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:Iptc4xmpExt="{iptc}">
+   <Iptc4xmpExt:DigitalSourceType>{source_type}</Iptc4xmpExt:DigitalSourceType>
+   <dc:description>
+    <rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt>
+   </dc:description>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>"""
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">

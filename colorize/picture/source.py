@@ -42,6 +42,7 @@ class Header:
     exif: bytes | None = None
     description: str = ""
     tone_evidence: str = ""
+    note: str = ""
 
     @property
     def luma_bytes(self) -> int:

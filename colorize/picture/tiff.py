@@ -7,7 +7,7 @@ as zeros: every segment is checked to lie within the file before anything is dec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from struct import error as struct_error
@@ -42,6 +42,7 @@ class TiffFacts:
     minimum_is_white: bool
     beyond_vips: bool
     description: str
+    pages: int
 
 
 def tiff_facts(path: Path) -> TiffFacts | None:
@@ -51,7 +52,7 @@ def tiff_facts(path: Path) -> TiffFacts | None:
             page: Any = tiff.pages[0]
             beyond = int(page.compression) in _BEYOND_VIPS or page.bitspersample == 12
             white = int(page.photometric) == _MINISWHITE
-            return TiffFacts(white, beyond, page.description.strip())
+            return TiffFacts(white, beyond, page.description.strip(), len(tiff.pages))
     except _UNREADABLE:
         return None
 
@@ -61,7 +62,7 @@ def open_tiff(path: Path) -> Source:
     try:
         with tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
-            header = _header(page)
+            header = replace(_header(page), note=page_note(len(tiff.pages)))
             size = path.stat().st_size
             segments = zip(page.dataoffsets, page.databytecounts, strict=True)
             if any(count <= 0 or offset + count > size for offset, count in segments):
@@ -69,6 +70,11 @@ def open_tiff(path: Path) -> Source:
     except _UNREADABLE as error:
         raise SourceError(Fault.CORRUPT, f"{type(error).__name__}: {error}"[:500]) from error
     return Source(header, lambda: _rows(path, header))
+
+
+def page_note(pages: int) -> str:
+    """Return what a row says of a file of several pages, thumbnails included."""
+    return f"the first of {pages} pages" if pages > 1 else ""
 
 
 def _header(page: Any) -> Header:

@@ -15,4 +15,9 @@ import pyvips
 pyvips.cache_set_max(0)  # it caches by file name, and temporary names come again
 pyvips.operation_block_set("VipsForeignLoadRaw", False)  # our own samples, never a sniffed file
 
-__all__ = ["pyvips"]
+__all__ = ["of_this_machine", "pyvips"]
+
+
+def of_this_machine(message: str) -> bool:
+    """Tell whether a libvips error is the machine's (a full disk, say) and not the picture's."""
+    return "system error" in message or "out of memory" in message or "write error" in message

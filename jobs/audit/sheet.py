@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.picture import PrintRecipe
+from photochrom.colorize.picture.marks import SENTENCE, sheet_packet
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Row
@@ -37,13 +38,14 @@ def write_sheet(store: Store, pinned: Pinned, path: Path) -> None:
     width, height = 2 * _SIDE + _GAP, _SIDE + _CAPTION
     lines = -(-len(cells) // _ACROSS)
     sheet = Image.new(
-        "RGB", (_ACROSS * (width + _GAP) + _GAP, lines * (height + _GAP) + _GAP), _PAPER
+        "RGB", (_ACROSS * (width + _GAP) + _GAP, lines * (height + _GAP) + 2 * _CAPTION), _PAPER
     )
     for index, cell in enumerate(cells):
         column, line = index % _ACROSS, index // _ACROSS
         sheet.paste(cell, (_GAP + column * (width + _GAP), _GAP + line * (height + _GAP)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, "JPEG", quality=88)
+    ImageDraw.Draw(sheet).text((_GAP, sheet.height - _CAPTION), SENTENCE, fill=_INK)
+    sheet.save(path, "JPEG", quality=88, xmp=sheet_packet())
 
 
 def _cell(store: Store, sources: Sources, row: Row) -> Image.Image:

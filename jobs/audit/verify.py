@@ -24,7 +24,8 @@ from photochrom.colorize.picture.rendering import Rendering
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.ledger import read_recipe
 from photochrom.jobs.originals import key_of, read_original, read_plate
-from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.pinned import Pinned, check_pixels
+from photochrom.jobs.plan import read_plans
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
@@ -53,12 +54,14 @@ class Verifier:
     """Proves what lies in one place; many rows at a time, in threads."""
 
     def __init__(self, store: Store, pinned: Pinned, threads: int = 2) -> None:
+        check_pixels(pinned)
         self._store, self._pinned, self._threads = store, pinned, threads
         self._sources = Sources(pinned.job.storage.source)
         self._recipes: dict[str, PrintRecipe] = {}
 
     def place(self) -> Report:
         """Verify the rows among themselves, and every coloured one down to its samples."""
+        read_plans(self._store)  # raises if a plan is missing from the log
         with questions(self._store) as tables:
             findings = list(row_findings(tables, self._main_print()))
             rows = tables.ask("SELECT * FROM current WHERE ai_colorized ORDER BY row_id")
@@ -117,6 +120,9 @@ def row_findings(tables: Questions, main_print: str) -> Iterator[Finding]:
     for sql, what in _ROW_QUESTIONS:
         for row in tables.ask(sql):
             yield Finding(row["row_id"], "ledger", what)
+    lost = tables.ask(_WITHOUT_ROW)[0]["n"]
+    if lost:
+        yield Finding("", "ledger", f"{lost} planned inputs have no row: unfinished, or lost")
     if main_print:
         missing = tables.ask(
             "SELECT row_id FROM current WHERE ai_colorized AND row_key NOT IN "
@@ -127,15 +133,15 @@ def row_findings(tables: Questions, main_print: str) -> Iterator[Finding]:
             yield Finding(row["row_id"], "printed", "a colorized row without its print")
 
 
+_WITHOUT_ROW = """
+SELECT count(*) AS n FROM plans
+JOIN (SELECT row_id, max(plan) AS plan FROM plans GROUP BY row_id) USING (row_id, plan)
+ANTI JOIN ledger USING (plan, row_key)
+"""
 _ROW_QUESTIONS = (
     (
         "SELECT row_id FROM current GROUP BY row_id HAVING count(*) > 1",
         "more than one current row for this input",
-    ),
-    (
-        "SELECT row_id FROM plans ANTI JOIN ledger USING (plan, row_key) "
-        "WHERE shard_key IN (SELECT shard_key FROM ledger WHERE shard_key <> '')",
-        "a committed shard lacks the row of this input",
     ),
     (
         "SELECT row_id FROM ledger ANTI JOIN plans USING (plan, row_key, shard_key)",
