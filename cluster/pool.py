@@ -166,12 +166,20 @@ class RayPool:
             actor.key, actor.pending, actor.failures = None, None, 0
             return Done(actor.name, key)
         except RayTaskError as error:  # what was yielded could not be sent
-            actor.key, actor.pending = None, None
-            return Failed(actor.name, key, causes.cause_of(error), "RayTaskError", str(error))
+            return self._failed(
+                actor, key, Raised(causes.cause_of(error), "RayTaskError", str(error))
+            )
         if isinstance(said, Raised):
-            actor.key, actor.pending = None, None
-            return Failed(actor.name, key, said.error, said.kind, said.traceback)
+            return self._failed(actor, key, said)
         return Progress(actor.name, key, said.value)
+
+    def _failed(self, actor: _Actor, key: str, raised: Raised) -> Failed:
+        """Free an actor whose item raised, or replace it if that happens again and again."""
+        actor.key, actor.pending = None, None
+        actor.failures += 1
+        if actor.failures >= _FAILURES_ALLOWED:
+            self._replace(actor)
+        return Failed(actor.name, key, raised.error, raised.kind, raised.traceback)
 
     def _give_up_silent(self) -> list[Died]:
         now = time.monotonic()

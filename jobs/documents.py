@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from photochrom.jobs.pinned import Pinned
+from photochrom.colorize.generator import known_models
+from photochrom.jobs.pinned import PaintRecipe, Pinned
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
 from photochrom.jobs.store import Store
 
@@ -23,6 +24,7 @@ print says so in its file (XMP `Iptc4xmpExt:DigitalSourceType`) and in its name.
 | `plates/` | the colour of each photo, small, and the tone table of each negative |
 | `prints/`, `printed/` | the colour prints, and a row for each |
 | `events/` | what people decided later: reviews, takedowns |
+| `drivers/` | notes of drivers that are at work now; nothing depends on them |
 | `spec/` | the columns, the rules, and a script that proves a print |
 
 Model `{model}`, weights sha256 `{weights}`, render size {size}.
@@ -52,7 +54,7 @@ def write_documents(store: Store, pinned: Pinned) -> None:
         "spec/rules.md": _packaged("photochrom.jobs.spec", "rules.md"),
         "spec/verify.py": _packaged("photochrom.jobs.spec", "verify.py"),
     }
-    if card := _card(pinned.paint.model):
+    if card := _card(pinned.paint):
         texts["spec/model-card.md"] = card
     standing = {entry.key for entry in store.list("spec")}
     for key, text in texts.items():
@@ -87,6 +89,8 @@ def _packaged(package: str, name: str) -> str:
     return (files(package) / name).read_text("utf-8")
 
 
-def _card(model: str) -> str:
-    card = files("photochrom.colorize.models") / f"{model}.md"
-    return card.read_text("utf-8") if card.is_file() else ""
+def _card(paint: PaintRecipe) -> str:
+    """Return the card of an embedded model; other weights under its name are another model."""
+    card = files("photochrom.colorize.models") / f"{paint.model}.md"
+    embedded = {model.sha256 for model in known_models()}
+    return card.read_text("utf-8") if paint.weights_sha256 in embedded and card.is_file() else ""

@@ -102,8 +102,9 @@ class Few:
                 raise plate.error
             target.parent.mkdir(parents=True, exist_ok=True)
             plate.print_on(photo).save(target, self._settings.print)
-        except (PhotochromError, OSError) as error:
-            return Result(str(path), Outcome.FAILED, reason_of(error), str(error))
+        except Exception as error:
+            kind = "" if isinstance(error, PhotochromError) else f"{type(error).__name__}: "
+            return Result(str(path), Outcome.FAILED, reason_of(error), f"{kind}{error}")
         return Result(str(path), Outcome.COLORIZED, print=str(target))
 
 

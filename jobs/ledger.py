@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
+from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.identity import commit_name, digest
 from photochrom.jobs.pinned import Pinned, code_version
@@ -53,8 +56,11 @@ def file_recipe(store: Store, recipe: PrintRecipe) -> None:
 
 
 def read_recipe(store: Store, digest: str) -> PrintRecipe:
-    """Read the recipe that prints are filed under; raises NotFound."""
-    return PrintRecipe.model_validate_json(store.read(recipe_name(digest)))
+    """Read the recipe that prints are filed under; raises NotFound, ProofError."""
+    try:
+        return PrintRecipe.model_validate_json(store.read(recipe_name(digest)))
+    except ValidationError:
+        raise ProofError(f"{store.uri(recipe_name(digest))} is damaged") from None
 
 
 def recipe_name(digest: str) -> str:

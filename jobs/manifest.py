@@ -69,7 +69,10 @@ def read_manifest(job: Job) -> Manifest:
     else:
         manifest = _folder(job)
     if not manifest.rows:
-        raise ManifestError(f"{job.manifest}: no photographs there")
+        raise ManifestError(
+            f"{job.manifest}: no photographs there; a manifest is a .parquet, .csv or .jsonl "
+            "table, or a folder (for a few photos: photochrom colorize)"
+        )
     return manifest
 
 
@@ -208,11 +211,10 @@ def _resolved(uri: str, base: str, allow: tuple[str, ...]) -> str:
         return f"{base}/{uri}"
     if not uri.startswith(_SCHEMES):
         raise ManifestError(f"{uri!r}: no such storage; there are {', '.join(_SCHEMES)}")
-    allowed = (f"{base}/", "s3://", *allow)
-    if not uri.startswith(allowed):
-        raise ManifestError(
-            f'{uri!r} lies outside {base}; add its prefix to the job: allow = ["{uri}"]'
-        )
+    home = "/".join(base.split("/")[:3]) if base.startswith("s3://") else base
+    if not uri.startswith(tuple(f"{prefix.rstrip('/')}/" for prefix in (home, *allow))):
+        folder = uri.rpartition("/")[0]
+        raise ManifestError(f'{uri!r} lies outside {home}; allow it: allow = ["{folder}/"]')
     try:
         split_uri(uri)
     except BadAddress as error:

@@ -73,7 +73,7 @@ def paint_recipe(job: Job) -> PaintRecipe:
     """Resolve a job's paint settings; raises ModelError, SettingsError if `sha256` differs."""
     paint = job.paint
     found = weights_digest(paint.model, Path(paint.weights) if paint.weights else None)
-    if paint.sha256 and paint.sha256 != found:
+    if paint.sha256 and paint.sha256.lower() != found:
         raise SettingsError(f"paint.sha256 is {paint.sha256}, but the weights are {found}")
     return PaintRecipe(
         model=paint.model,

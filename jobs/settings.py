@@ -55,6 +55,13 @@ class Paint(_Settings):
     tone: Literal["auto", "positive", "negative"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
 
+    @field_validator("weights")
+    @classmethod
+    def _here(cls, value: str | None) -> str | None:
+        if value and "://" in value:
+            raise ValueError("must be a path that every worker can read; copy the file there")
+        return _absolute(value) if value else None
+
 
 class Run(_Settings):
     """How the work is spread; nothing here changes a pixel."""
@@ -128,10 +135,15 @@ def load_job(target: str, output: str | None = None, changes: Sequence[str] = ()
         values = {"manifest": target, "output": output}
     for change in changes:
         _apply(values, change)
+    return checked_job(values, target)
+
+
+def checked_job(values: dict[str, Any], source: str) -> Job:
+    """Make a job of values that came from `source`; raises SettingsError: one line."""
     try:
         return Job.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_one_line(error, target)) from error
+        raise SettingsError(_one_line(error, source)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -146,7 +158,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         if isinstance(place, str) and place and "://" not in place:
             values[name] = _absolute(str(path.parent / place) + ("/" if place[-1] == "/" else ""))
     paint = values.get("paint")
-    if isinstance(paint, dict) and isinstance(paint.get("weights"), str):
+    if isinstance(paint, dict) and "://" not in str(paint.get("weights", "://")):
         paint["weights"] = _absolute(str(path.parent / paint["weights"]))
     return values
 

@@ -56,7 +56,10 @@ class Steps:
                 path.unlink(missing_ok=True)
             if photo.in_colour:
                 task.skip(Reason.ALREADY_COLOUR)
-            task.opened(photo, self._tone(task, photo))
+            tone = self._tone(task, photo)
+            task.opened(photo, tone)
+            if not task.over:
+                photo.square(self._job.paint.render_size, tone)  # here, not while the GPU waits
         return task
 
     def paint(self, tasks: Sequence[Task]) -> None:

@@ -79,6 +79,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             settle(temporary, target)
+            _sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -118,6 +119,15 @@ class Folder:
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Say what an error means."""
         return explain_os_error(error)
+
+
+def _sync(folder: Path) -> None:
+    """Make a folder's new names durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:

@@ -18,6 +18,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     BotoCoreError,
     ClientError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
 )
@@ -27,6 +28,7 @@ from s3fs import S3FileSystem
 
 from photochrom.jobs.errors import (
     AccessDenied,
+    BadAddress,
     NotFound,
     SourceChanged,
     StorageError,
@@ -205,6 +207,10 @@ class Bucket:
         """Name the code only: a server's message may repeat the access key."""
         if isinstance(error, _NO_IDENTITY):
             return AccessDenied, str(error)
+        if isinstance(error, ParamValidationError) or isinstance(
+            error.__cause__, ParamValidationError
+        ):
+            return BadAddress, " ".join(str(error).split())
         answer = _answer(error)
         if answer is None:
             return explain_os_error(error)

@@ -20,7 +20,12 @@ FILES = sorted(path for wing in WINGS for path in (ROOT / wing).rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 RAY_OUTSIDE_CLUSTER = {"monitoring/exporters.py"}
 TORCH_OUTSIDE_COLORIZE = {"jobs/cli/doctor.py"}
-BROAD = {"jobs/steps.py": 1, "jobs/cli/__init__.py": 1, "cluster/station.py": 2}
+BROAD = {
+    "jobs/steps.py": 1,
+    "jobs/few.py": 1,
+    "jobs/cli/__init__.py": 1,
+    "cluster/station.py": 2,
+}
 LONGEST = 400
 
 

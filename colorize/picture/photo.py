@@ -85,10 +85,21 @@ class Photo:
         return ToneTable.decide(setting, self.luma, evidence or self.header.tone_evidence)
 
     def square(self, size: int, tone: ToneTable) -> NDArray[np.uint8]:
-        """Return the toned luma stretched to (size, size) at 8 bits: what a generator sees."""
-        small = area(self.luma, size, size, tone.entries)
-        top = top_of(self.bits)
-        return ((small.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
+        """Return the toned luma stretched to (size, size) at 8 bits: what a generator sees.
+
+        It is kept: made once, wherever there is time for it.
+        """
+        key = (size, tone.sha256)
+        if key not in self._squares:
+            small = area(self.luma, size, size, tone.entries)
+            top = top_of(self.bits)
+            grey = (small.astype(np.uint32) * 255 + top // 2) // top
+            self._squares[key] = grey.astype(np.uint8)
+        return self._squares[key]
+
+    @cached_property
+    def _squares(self) -> dict[tuple[int, str], NDArray[np.uint8]]:
+        return {}
 
 
 def file_sha256(path: Path) -> str:

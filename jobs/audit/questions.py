@@ -83,7 +83,12 @@ def questions(store: Store) -> Iterator[Questions]:
         connection = duckdb.connect(":memory:")
         try:
             for folder, row in _FOLDERS.items():
-                _define(connection, folder, row, _files(store, folder, Path(scratch)))
+                files = _files(store, folder, Path(scratch))
+                try:
+                    _define(connection, folder, row, files)
+                except duckdb.Error as error:
+                    what = str(error).splitlines()[0]
+                    raise JobError(f"{store.root}/{folder}/ has a damaged table: {what}") from error
             connection.execute(_VIEWS)
             yield Questions(connection)
         finally:

@@ -9,7 +9,7 @@ from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, FoundMarks, r
 from photochrom.colorize.picture.photo import file_sha256
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.audit.verify import Finding, Row, Verifier
-from photochrom.jobs.pinned import JOB_FILE, read_pinned
+from photochrom.jobs.pinned import JOB_FILE, Pinned, read_pinned
 from photochrom.jobs.store import Store
 
 
@@ -24,8 +24,11 @@ class Stray:
     findings: tuple[Finding, ...]
 
 
-def verify_file(path: Path, store: Store | None) -> Stray:
-    """Verify one file, against `store` or the place that it lies in, if any."""
+def verify_file(path: Path, store: Store | None = None, pinned: Pinned | None = None) -> Stray:
+    """Verify one file, against `store` or the place that it lies in, if any.
+
+    `pinned` is what job.json says, if it has been read already.
+    """
     store = store or _place_around(path)
     marks, sha256 = read_marks(path), file_sha256(path)
     if store is None:
@@ -38,7 +41,7 @@ def verify_file(path: Path, store: Store | None) -> Stray:
     if printed is None or not rows:
         missing = Finding("", str(path), f"no current row of {store.root} knows this file")
         return Stray(path, sha256, marks, None, (*_own_findings(path, marks), missing))
-    found = Verifier(store, read_pinned(store)).row(rows[0], [printed], file=path)
+    found = Verifier(store, pinned or read_pinned(store)).row(rows[0], [printed], file=path)
     return Stray(path, sha256, marks, rows[0], tuple(found))
 
 

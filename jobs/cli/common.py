@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from photochrom.jobs.pinned import Pinned
     from photochrom.jobs.store import Store
 
-console = Console(highlight=False, markup=False, emoji=False)  # names may have [brackets]
+WIDE = 4096  # columns, where no terminal sets a limit: tables take what they need
+MOST_COLUMNS = 8
+_IDENTITIES = {"anonymous", "profile", "access_key_env", "secret_key_env"}
+console = Console(
+    highlight=False,
+    markup=False,
+    emoji=False,  # names may have [brackets] and :colons:
+    width=None if sys.stdout.isatty() else WIDE,
+)
 SOME_FAILED, MISMATCH = 3, 4
 
 Changes: TypeAlias = Annotated[
@@ -37,20 +46,22 @@ class Place:
 def open_place(out: str, changes: Sequence[str] | None) -> Place:
     """Open an output place, with the access that it was written with or that `--set` says."""
     from photochrom.jobs.pinned import read_pinned
-    from photochrom.jobs.settings import Job, load_job
+    from photochrom.jobs.settings import checked_job, load_job
     from photochrom.jobs.store import Store
 
-    asked = load_job("unused", out, changes or ())
+    asked = load_job(out, out, changes or ())
     store = Store(asked.output, asked.storage.output)
     pinned = read_pinned(store)
     values = pinned.job.model_dump()
     given = asked.model_dump(exclude_unset=True, exclude={"manifest", "output"})
-    job = Job.model_validate(_overlaid(values, given) | {"output": asked.output})
+    job = checked_job(_overlaid(values, given) | {"output": asked.output}, out)
     return Place(store, pinned.model_copy(update={"job": job}))
 
 
 def _overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = dict(values)
+    if _IDENTITIES & changes.keys():  # one way to say who we are replaces another
+        merged = {key: value for key, value in merged.items() if key not in _IDENTITIES}
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = _overlaid(merged[key], value)
@@ -60,9 +71,13 @@ def _overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; numbers go to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    """Print a table, numbers to the right; a wide one as a block for each row."""
     lines = [list(row) for row in rows]
+    if len(columns) > MOST_COLUMNS:
+        for line in lines:
+            show("", ["column", "value"], zip(columns, line, strict=True))
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         right = bool(lines) and all(_numeric(line[index]) for line in lines)
         table.add_column(column, justify="right" if right else "left", overflow="fold")

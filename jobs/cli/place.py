@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog="Example: photochrom print s3://colour/negatives --format tiff", name="print"
     )(print_)
-    app.command(epilog='Example: photochrom audit OUT "SELECT * FROM current LIMIT 5"')(audit)
+    app.command(
+        epilog='Example: photochrom audit OUT "SELECT row_id, outcome, reason FROM current"'
+    )(audit)
     app.command(epilog="Example: photochrom verify s3://colour/negatives")(verify)
 
 
@@ -105,8 +107,9 @@ def verify(
     findings: list[Finding] = []
     for target in targets:
         if Path(target).is_file():
-            place = open_place(out, set_) if out else None
-            stray = verify_file(Path(target), place.store if place else None)
+            origin = open_place(out, set_) if out else None
+            known = (origin.store, origin.pinned) if origin else (None, None)
+            stray = verify_file(Path(target), *known)
             findings += stray.findings
             if not json:
                 _show_stray(stray.path, stray.marks, stray.row)

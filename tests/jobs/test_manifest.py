@@ -181,10 +181,11 @@ def test_a_prefix_must_be_allowed_to_be_read(tmp_path: Path) -> None:
     table = csv(tmp_path / "list.csv", "uri\nfile:///scans/a.tif\ns3://bucket/b.tif\n")
     with pytest.raises(ManifestError, match="allow = "):
         read(table)
-    rows = read(table, 'allow=["file:///scans/"]').rows
+    rows = read(table, 'allow=["file:///scans/", "s3://bucket"]').rows
     assert [row.uri for row in rows] == ["file:///scans/a.tif", "s3://bucket/b.tif"]
-    with pytest.raises(ManifestError, match="lies outside"):
-        read(table, 'allow=["file:///scans/b"]')
+    for other in ("file:///scans/b", "file:///scan", "s3://buck"):
+        with pytest.raises(ManifestError, match="lies outside"):
+            read(table, f'allow=["{other}"]')
 
 
 def test_a_table_names_files_relative_to_its_own_folder(

@@ -20,6 +20,7 @@ from photochrom.jobs.plan import (
     append_plan,
     cut_shards,
     extend,
+    open_shards,
     plan_name,
     planned_rows,
     read_plans,
@@ -89,10 +90,27 @@ def test_a_sample_is_spread_and_the_rest_follows(store: Store) -> None:
     rows = rows_of(*names(100))
     (sample,) = extend(store, Run(), rows, sample=5)
     assert [row.row_id for row in sample.rows] == ["000", "020", "040", "060", "080"]
-    assert planned(extend(store, Run(), rows, sample=3)).total() == 8
+    assert planned(extend(store, Run(), rows, sample=5)).total() == 5
+    assert planned(extend(store, Run(), rows, sample=3)).total() == 5
+    assert planned(extend(store, Run(), rows, sample=8)).total() == 8
     plans = extend(store, Run(), rows)
     assert planned(plans) == Counter(names(100))
     assert len(plans) == 3
+
+
+def test_a_later_word_on_an_input_stands(store: Store) -> None:
+    rows = rows_of(*names(6))
+    extend(store, Run(shard_rows=3), rows)
+    restricted = [replace(rows[0], restriction="donor embargo", skip="restricted"), *rows[1:]]
+    negative = [restricted[0], replace(rows[1], tone="negative"), *rows[2:]]
+    plans = extend(store, Run(), negative)
+    assert [(row.row_id, row.skip, row.tone) for row in plans[1].rows] == [
+        ("000", "restricted", ""),
+        ("001", "", "negative"),
+    ]
+    work = [(row.row_id, row.tone) for shard in open_shards(plans, ()) for row in shard.rows]
+    assert work == [("002", ""), ("003", ""), ("004", ""), ("005", ""), ("001", "negative")]
+    assert extend(store, Run(), negative) == plans
 
 
 @pytest.mark.parametrize(("rows", "sample"), [(3, 50), (7, 4), (1, 1)])

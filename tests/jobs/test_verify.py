@@ -257,7 +257,7 @@ def test_a_committed_shard_without_one_of_its_rows(place: Store) -> None:
         LedgerRow,
         lambda row: None if "photo-000" in row.row_id else row,
     )
-    must_be_found(place, "a committed shard lacks the row of this input")
+    must_be_found(place, "1 planned inputs have no row")
 
 
 def test_a_plan_that_was_changed(place: Store) -> None:
