@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-DeathKind: TypeAlias = Literal["start", "crash", "memory", "unavailable", "preempted", "silent"]
+DeathKind: TypeAlias = Literal[
+    "start", "crash", "memory", "unavailable", "preempted", "silent", "failing"
+]
 
 
 @dataclass(frozen=True)

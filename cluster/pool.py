@@ -77,6 +77,7 @@ class RayPool:
         self._start_failures = 0
         self._last_cause = ""
         self._closed = False
+        self._later: list[Event] = []
         self._refill()
 
     def free(self) -> int:
@@ -110,7 +111,8 @@ class RayPool:
             events = [*self._collect(patience), *self._give_up_silent()]
             now = time.monotonic()
             if events or now >= deadline:
-                return events
+                later, self._later = self._later, []
+                return events + later
             patience = max(0.0, min(deadline, self._next_expiry()) - now)
 
     def close(self) -> None:
@@ -179,6 +181,8 @@ class RayPool:
         actor.failures += 1
         if actor.failures >= _FAILURES_ALLOWED:
             self._replace(actor)
+            cause = f"its work raised {actor.failures} times in a row"
+            self._later.append(Died(actor.name, None, cause, "failing"))
         return Failed(actor.name, key, raised.error, raised.kind, raised.traceback)
 
     def _give_up_silent(self) -> list[Died]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Condition
 
 
@@ -31,6 +33,15 @@ class Budget:
         with self._changed:
             self._used -= size
             self._changed.notify_all()
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Take room for as long as the block runs."""
+        self.take(size)
+        try:
+            yield
+        finally:
+            self.give_back(size)
 
     def close(self) -> None:
         """Call the work off: every waiting thread goes home."""

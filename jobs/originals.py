@@ -11,6 +11,11 @@ from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
 
+def luma_bytes(row: dict[str, Any]) -> int:
+    """Return what a row's decoded original takes in memory."""
+    return int(row["width"] * row["height"] * row["bits"] // 8)
+
+
 def read_original(sources: Sources, row: dict[str, Any], scratch: Path) -> Photo:
     """Fetch and decode a row's original; raises ProofError if it is not the one colorized."""
     path = scratch / f"{row['row_key']}.source"

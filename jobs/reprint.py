@@ -21,8 +21,9 @@ from photochrom.colorize.errors import PhotochromError, SettingsError
 from photochrom.colorize.picture import Origin, PrintRecipe
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.originals import read_original, read_plate
+from photochrom.jobs.originals import luma_bytes, read_original, read_plate
 from photochrom.jobs.pinned import Pinned, check_pixels, software
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.printer import Printer
@@ -51,6 +52,7 @@ class Reprint:
         check_pixels(pinned)
         self._store, self._pinned, self._recipe = store, pinned, recipe
         self._threads = threads
+        self._budget = Budget(pinned.job.run.bytes_in_flight)
         self._sources = Sources(pinned.job.storage.source)
         self._ordered_at = {plan.number: plan.created_at for plan in read_plans(store)}
 
@@ -84,7 +86,8 @@ class Reprint:
         return failures
 
     def _one(self, row: Row) -> PrintedRow | NotPrinted:
-        with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
+        held = self._budget.holding(luma_bytes(row))
+        with held, tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
             origin = Origin(
                 self._pinned.recipe_digest,

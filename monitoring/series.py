@@ -63,7 +63,7 @@ SHARD_ATTEMPTS = Series(
 WORKER_DEATHS = Series(
     "photochrom_worker_deaths_total",
     "counter",
-    "Workers given up, by cause (start, crash, memory, unavailable, preempted, silent).",
+    "Workers given up, by cause (start, crash, memory, silent, failing, ...).",
     labels=("cause",),
 )
 STORAGE_ERRORS = Series(

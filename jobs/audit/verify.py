@@ -22,8 +22,9 @@ from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.jobs.audit.questions import Questions, questions
+from photochrom.jobs.budget import Budget
 from photochrom.jobs.ledger import read_recipe
-from photochrom.jobs.originals import key_of, read_original, read_plate
+from photochrom.jobs.originals import key_of, luma_bytes, read_original, read_plate
 from photochrom.jobs.pinned import Pinned, check_pixels
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.sources import Sources
@@ -57,6 +58,7 @@ class Verifier:
         check_pixels(pinned)
         self._store, self._pinned, self._threads = store, pinned, threads
         self._sources = Sources(pinned.job.storage.source)
+        self._budget = Budget(pinned.job.run.bytes_in_flight)
         self._recipes: dict[str, PrintRecipe] = {}
 
     def place(self) -> Report:
@@ -69,7 +71,8 @@ class Verifier:
             total = tables.ask("SELECT count(*) AS n FROM current")[0]["n"]
 
         def verify(row: Row) -> list[Finding]:
-            return self.row(row, prints.get(row["row_key"], []))
+            with self._budget.holding(luma_bytes(row)):
+                return self.row(row, prints.get(row["row_key"], []))
 
         with ThreadPoolExecutor(self._threads) as threads:
             for found in threads.map(verify, rows):

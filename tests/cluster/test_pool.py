@@ -239,6 +239,19 @@ class TestRayPool:
             pool.send("again too", "four")
             assert len(told(events_until(pool, Done, 2))) == 2
 
+    def test_a_worker_that_fails_again_and_again_is_replaced(self) -> None:
+        with closing(ray_pool(Scribe)) as pool:
+            first = events_until(pool, Ready)[0].worker
+            for key in ("bad", "good", "bad again"):
+                pool.send(key, "spill" if "bad" in key else "one")
+                assert events_until(pool, Done if key == "good" else Failed)[-1].worker == first
+            pool.send("worse", "spill")
+            events = events_until(pool, Died)
+            assert [event.key for event in events if isinstance(event, Failed)] == ["worse"]
+            assert isinstance(events[-1], Died)
+            assert (events[-1].worker, events[-1].key, events[-1].kind) == (first, None, "failing")
+            assert events_until(pool, Ready)[-1].worker != first
+
     def test_a_silent_worker_loses_its_lease(self) -> None:
         with closing(ray_pool(Scribe, lease_seconds=1.0)) as pool:
             events_until(pool, Ready)

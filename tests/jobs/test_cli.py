@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from photochrom.colorize.picture.marks import read_marks
 from photochrom.jobs.driver import Driver, Order
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import JOB_FILE
@@ -178,6 +179,7 @@ def test_a_contact_sheet(some_failed: Path, program: Program) -> None:
     sheet = some_failed / "sheets" / "all.jpg"
     assert program("audit", some_failed / "out", "--sheet", sheet).code == 0
     assert sheet.read_bytes().startswith(b"\xff\xd8\xff")
+    assert read_marks(sheet).digital_source_type.endswith("/compositeWithTrainedAlgorithmicMedia")
 
 
 def test_doctor_tries_a_place(tmp_path: Path, program: Program) -> None:

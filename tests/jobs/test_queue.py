@@ -266,3 +266,18 @@ def test_a_shard_that_was_given_up_may_still_be_done_by_others() -> None:
     assert queue.given_up
     queue.done("a")
     assert queue.given_up == {}
+
+
+def test_a_machine_that_goes_away_condemns_no_photo() -> None:
+    queue = Queue([shard_of("s")], ATTEMPTS, BACKOFF)
+    taken(queue)
+    queue.failed("s", "slow down", 0.0)
+    careful = taken(queue, 10.0)
+    assert careful.careful
+    queue.working_on("s", "s-0")
+    queue.died("s", "preempted", 10.0, blame=False)
+    again = taken(queue, 100.0)
+    assert again.condemned == frozenset()
+    queue.working_on("s", "s-0")
+    queue.died("s", "killed", 100.0)
+    assert taken(queue, 200.0).condemned == {"s-0"}

@@ -61,3 +61,11 @@ def test_a_mended_file_is_not_hidden_by_a_retry_of_the_old_one(mixed: Path, tmp_
     assert outcomes(place_of(job))["short.jpg"] == "colorized"
     assert driver_of(job).retry().counts[("colorized", "")] == 10
     assert findings(place_of(job)) == []
+
+
+def test_a_retry_plans_nothing_that_did_not_fail(mixed: Path, tmp_path: Path) -> None:
+    job = job_of(mixed, tmp_path / "out")
+    driver_of(job).run(sample=2)
+    before = outcomes(place_of(job))
+    driver_of(job).retry(["too_large"])
+    assert outcomes(place_of(job)) == before

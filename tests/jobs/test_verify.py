@@ -20,6 +20,7 @@ from photochrom.colorize.picture.luma import luma
 from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.audit.verify import Verifier
 from photochrom.jobs.cli import app
+from photochrom.jobs.errors import OtherJob
 from photochrom.jobs.originals import key_of
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.records import LedgerRow, PlanRow, PrintedRow, from_parquet, to_parquet
@@ -357,3 +358,16 @@ def test_a_text_is_a_finding_too(place: Store, tmp_path: Path) -> None:
     path.write_text("dear archive")
     assert words_of(path)[0] == 4
     assert "no current row" in words_of(path, "--out", place.root)[1]
+
+
+def test_a_lost_commit(place: Store) -> None:
+    lost = next(entry.key for entry in place.list("ledger"))
+    place.delete(lost)
+    assert "planned inputs have no row" in said(findings(place))
+
+
+def test_a_place_of_other_rules_is_not_judged_by_ours(place: Store) -> None:
+    text = place.read("job.json").decode()
+    place.put("job.json", text.replace('"pixels": 1', '"pixels": 99').encode())
+    with pytest.raises(OtherJob, match="PIXELS 99"):
+        findings(place)
