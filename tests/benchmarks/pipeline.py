@@ -1,0 +1,179 @@
+"""What a job costs beside the work itself: photos per CPU-second on a local Ray and in a bare loop.
+
+    python tests/benchmarks/pipeline.py --photos 40 --rounds 2
+
+Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. They take turns, few
+photos and many, so that the fixed cost and the cost of one more photo come apart. CPU time is that
+of all processes, read from /proc while they live. The bare loop keeps no ledger. One replica is
+compared with one loop: two at once wait for each other's memory, which counts as CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZES = {"2 MP": (1600, 1250), "12 MP": (4000, 3000)}
+FEW = 8
+TICK = os.sysconf("SC_CLK_TCK")
+PROGRAM = "from photochrom.jobs.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU-seconds of a line: `fixed` once, `each` for every photo."""
+
+    fixed: float
+    each: float
+
+    @classmethod
+    def between(cls, few: tuple[int, float], many: tuple[int, float]) -> Cost:
+        each = (many[1] - few[1]) / (many[0] - few[0])
+        return cls(few[1] - few[0] * each, each)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    options = _options()
+    if options.bare:
+        bare(Path(options.bare[0]), Path(options.bare[1]), options.model)
+        return
+    with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
+        for name, (width, height) in SIZES.items():
+            photos = Path(folder) / name.replace(" ", "")
+            draw(photos, width, height, options.photos)
+            compare(name, photos, options)
+
+
+def compare(name: str, photos: Path, options: argparse.Namespace) -> None:
+    """Let job and bare loop take turns on one folder of photos."""
+    counts = (FEW, options.photos)
+    lists = [listing(photos, count) for count in counts]
+    figures: dict[str, list[list[float]]] = {"job": [[], []], "bare": [[], []]}
+    for turn in range(options.rounds):
+        for at, manifest in enumerate(lists):
+            for kind, measured in figures.items():
+                out = photos / f"{kind}-{turn}-{at}"
+                measured[at].append(cpu_seconds(command(kind, manifest, out, options)))
+                shown = f"{measured[at][-1]:.2f} CPU-s"
+                print(f"  {name}, {counts[at]} photos, {kind}: {shown}", flush=True)
+    costs = {}
+    for kind, (few, many) in figures.items():
+        costs[kind] = Cost.between(
+            (counts[0], statistics.median(few)), (counts[1], statistics.median(many))
+        )
+        rate, fixed = 1 / costs[kind].each, costs[kind].fixed
+        print(f"{name} {kind}: {rate:.2f} photos per CPU-second, and {fixed:.1f} CPU-s once")
+    ratio = costs["bare"].each / costs["job"].each
+    whole = statistics.median(figures["bare"][1]) / statistics.median(figures["job"][1])
+    print(f"{name}: the job does {ratio:.3f} of the bare loop's photos per CPU-second")
+    print(f"{name}: with the fixed cost, over {counts[1]} photos: {whole:.3f}")
+
+
+def command(kind: str, manifest: Path, out: Path, options: argparse.Namespace) -> list[str]:
+    """Return the command that does the listed photos."""
+    if kind == "bare":
+        return [__file__, "--bare", str(manifest), str(out), "--model", options.model]
+    settings = {"paint.model": options.model, "run.replicas": options.replicas}
+    changes = [word for key in settings for word in ("--set", f"{key}={settings[key]}")]
+    return ["-c", PROGRAM, "run", str(manifest), str(out), *changes]
+
+
+def bare(manifest: Path, out: Path, model: str) -> None:
+    """Do the photos one after the other with the job's own functions, and nothing else."""
+    from photochrom.colorize.colorizer import Colorizer, Failure
+    from photochrom.colorize.picture import Photo, PrintRecipe
+    from photochrom.jobs.identity import print_name
+    from photochrom.jobs.store import Store
+
+    source, store, colorizer = Store(str(manifest.parent)), Store(str(out)), Colorizer.load(model)
+    recipe = PrintRecipe()
+    with tempfile.TemporaryDirectory() as scratch:
+        original, print_ = Path(scratch) / "original", Path(scratch) / "print.jpg"
+        for line in manifest.read_text().splitlines():
+            name = json.loads(line)["uri"]
+            photo = Photo.open(original, sha256=source.fetch(name, original).sha256)
+            plate = colorizer.paint([photo])[0]
+            assert not isinstance(plate, Failure)
+            facts = plate.print_on(photo).save(print_, recipe)
+            store.put(f"plates/{plate.sha256}.png", plate.png)
+            store.put_file(print_name("", name, name, facts.output_sha256, "jpg"), print_)
+
+
+def cpu_seconds(words: list[str]) -> float:
+    """Run a Python command; return the CPU time of all processes of its session."""
+    seen: dict[int, float] = {}
+    one_thread = {"OMP_NUM_THREADS": "1", "PHOTOCHROM_DEBUG": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        env=os.environ | one_thread,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        seen |= session_seconds(process.pid)
+        time.sleep(0.05)
+    assert process.stderr is not None
+    if process.returncode:
+        raise SystemExit(process.stderr.read().decode())
+    return sum(seen.values())
+
+
+def session_seconds(session: int) -> dict[int, float]:
+    """Return the CPU time so far of each living process of a session."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                found[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / TICK
+    return found
+
+
+def draw(folder: Path, width: int, height: int, count: int) -> None:
+    """Make grey JPEGs with slopes, edges and grain; each is another crop of one scene."""
+    folder.mkdir()
+    dice = np.random.default_rng(1)
+    y, x = np.mgrid[0:1:1024j, 0:1:1024j]
+    scene = 0.2 + 0.5 * x + 0.2 * y + 0.1 * np.sin(40 * x * y)
+    base = Image.fromarray((scene * 255).astype(np.uint8)).resize((width + count, height))
+    grain = dice.normal(0, 5, (height, width + count))
+    full = np.clip(np.asarray(base) + grain, 0, 255).astype(np.uint8)
+    for number in range(count):
+        photo = Image.fromarray(full[:, number : number + width])
+        photo.save(folder / f"{number:03}.jpg", quality=92)
+
+
+def listing(folder: Path, count: int) -> Path:
+    """Write a manifest of the first so many photos."""
+    path = folder / f"first-{count}.jsonl"
+    names = sorted(photo.name for photo in folder.glob("*.jpg"))[:count]
+    path.write_text("".join(json.dumps({"uri": name}) + "\n" for name in names))
+    return path
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--photos", type=int, default=40, help=f"of each size, more than {FEW}")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--bare", nargs=2, metavar=("MANIFEST", "OUT"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
