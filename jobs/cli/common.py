@@ -95,6 +95,11 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, default=str, indent=2, ensure_ascii=False))
 
 
+def shown(place: str) -> str:
+    """Return a place as people write it: a local one as its path."""
+    return place.removeprefix("file://")
+
+
 def size(count: float) -> str:
     """Return bytes in words: 1.5 GB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

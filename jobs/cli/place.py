@@ -19,6 +19,7 @@ from photochrom.jobs.cli.common import (
     open_place,
     show,
     show_json,
+    shown,
     size,
 )
 
@@ -160,7 +161,9 @@ def print_(
     work = Reprint(place.store, place.pinned, recipe, _THREADS)
     rows = work.missing(where)
     failures = work.run(rows, lambda _: None)
-    console.print(f"{len(rows) - len(failures)} prints made, under {place.store.root}/prints")
+    console.print(
+        f"{len(rows) - len(failures)} prints made, under {shown(place.store.root)}/prints"
+    )
     if failures:
         show("", ["input", "not printed"], [(f.row_id, f.error) for f in failures])
         raise typer.Exit(SOME_FAILED)

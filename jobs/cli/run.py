@@ -19,6 +19,7 @@ from photochrom.jobs.cli.common import (
     open_place,
     show,
     show_json,
+    shown,
     size,
 )
 
@@ -171,6 +172,6 @@ def _conclude(job: Job, summary: Summary, json: bool) -> None:
         rows: list[tuple[object, ...]] = [(*key, n) for key, n in summary.counts.items()]
         rows.append(("all", "", summary.total))
         show("", ["outcome", "reason", "photographs"], rows)
-        console.print(f"{summary.done_now} done now; everything is under {job.output}")
+        console.print(f"{summary.done_now} done now; everything is under {shown(job.output)}")
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
