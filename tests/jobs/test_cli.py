@@ -117,7 +117,7 @@ def test_a_finished_run_without_failures_ends_well(job_folder: Path, program: Pr
     drive(job_of(job_folder / "scans", job_folder / "out"))
     answer = program("run", job_folder / "scans", job_folder / "out", *ECHO)
     assert answer.code == 0
-    assert "0 done now; everything is under file://" in answer.out
+    assert f"0 done now; everything is under {job_folder}/out" in answer.out
 
 
 def test_a_job_file_is_all_that_a_verb_needs(job_folder: Path, program: Program) -> None:

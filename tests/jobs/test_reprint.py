@@ -130,7 +130,7 @@ def test_a_changed_source_is_not_printed(job_folder: Path, program: Program) -> 
     write_photo(job_folder / "scans/album-0/photo-000.tif", 99)
     answer = program("print", job_folder / "out", "--format", "webp", "--long-side", "30")
     assert answer.code == 3
-    assert "5 prints made, under file://" in answer.out
+    assert f"5 prints made, under {job_folder}/out/prints" in answer.out
     assert "the original's bytes are not those that were colorized" in answer.out
     assert len(prints(place_of(job))) == 5
 
