@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import PhotochromError, SettingsError
-from photochrom.colorize.picture import Photo, PrintRecipe
+from photochrom.colorize.picture import Origin, Photo, PrintRecipe
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.manifest import PICTURE_ENDINGS
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
@@ -101,7 +101,7 @@ class Few:
             if isinstance(plate, Failure):
                 raise plate.error
             target.parent.mkdir(parents=True, exist_ok=True)
-            plate.print_on(photo).save(target, self._settings.print)
+            plate.print_on(photo, Origin(original=path.name)).save(target, self._settings.print)
         except Exception as error:
             kind = "" if isinstance(error, PhotochromError) else f"{type(error).__name__}: "
             return Result(str(path), Outcome.FAILED, reason_of(error), f"{kind}{error}")

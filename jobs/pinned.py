@@ -31,11 +31,6 @@ def code_version() -> str:
     return version("photochrom")
 
 
-def software() -> str:
-    """Return what prints and job.json call us."""
-    return f"photochrom {code_version()}"
-
-
 class PaintRecipe(BaseModel):
     """All that decides a plate, resolved: the weights by their digest."""
 
@@ -92,7 +87,7 @@ def pinned_of(job: Job) -> Pinned:
         paint=paint,
         recipe_digest=paint.digest,
         print_digest=print_digest(job.print),
-        software=software(),
+        software=f"photochrom {code_version()}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         operator=operator_of(job),
     )

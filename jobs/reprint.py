@@ -24,7 +24,7 @@ from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.originals import luma_bytes, read_original, read_plate
-from photochrom.jobs.pinned import Pinned, check_pixels, software
+from photochrom.jobs.pinned import Pinned, check_pixels
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.records import PrintedRow
@@ -89,11 +89,7 @@ class Reprint:
         held = self._budget.holding(luma_bytes(row))
         with held, tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
-            origin = Origin(
-                self._pinned.recipe_digest,
-                software(),
-                self._ordered_at[row["plan"]],
-            )
+            origin = Origin(self._pinned.recipe_digest, when=self._ordered_at[row["plan"]])
             try:
                 photo = read_original(self._sources, row, scratch)
                 plate = read_plate(self._store, row)

@@ -13,7 +13,7 @@ from photochrom.colorize.picture.decoders import open_source
 from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import plate_name, tone_table_name
-from photochrom.jobs.pinned import Pinned, software
+from photochrom.jobs.pinned import Pinned
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Reason, reason_of
@@ -41,7 +41,7 @@ class Steps:
         self._budget, self._scratch = budget, scratch
         self._last = attempt.last
         self._sources = Sources(job.storage.source)
-        origin = Origin(pinned.recipe_digest, software(), attempt.shard.ordered_at)
+        origin = Origin(pinned.recipe_digest, when=attempt.shard.ordered_at)
         self._printer = Printer(store, job.print, origin, scratch)
 
     def open(self, task: Task) -> Task:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,10 @@ from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
 
 
+def _software() -> str:
+    return f"photochrom {version('photochrom')}"
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -38,7 +43,7 @@ class Origin:
     """
 
     recipe_digest: str = ""
-    software: str = "photochrom"
+    software: str = field(default_factory=_software)
     when: str = field(default_factory=_now)
     original: str = ""
 
