@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,19 @@ class Few:
             raise SettingsError("--format: none makes no prints; choose jpeg, png, webp or tiff")
         self._settings, self._out = settings, out
         self._colorizer = Colorizer.load(settings.paint.model)
+        self.left_out: Counter[str] = Counter()
 
     def targets(self, paths: Iterable[Path]) -> list[tuple[Path, Path]]:
         """Pair each photo with its print's path; a folder's photos keep their sub-folders.
 
-        Raises ManifestError for a path that is not there, or two photos with one print.
+        Files of a folder that are no photos by their ending are counted in `left_out`. Raises
+        ManifestError for a path that is not there, or two photos with one print.
         """
         pairs: dict[Path, Path] = {}
         for path in paths:
             if not path.exists():
                 raise ManifestError(f"{path}: no such file or folder")
-            for photo in _photos(path):
+            for photo in self._photos(path):
                 below = photo.relative_to(path).parent if path.is_dir() else Path()
                 target = (
                     self._out / below / f"{photo.stem}.ai-colorized.{self._settings.print.suffix}"
@@ -89,6 +92,18 @@ class Few:
                 if pairs.setdefault(target, photo) != photo:
                     raise ManifestError(f"{photo} and {pairs[target]} would both become {target}")
         return [(photo, target) for target, photo in pairs.items()]
+
+    def _photos(self, path: Path) -> Iterator[Path]:
+        if path.is_file():
+            yield path
+            return
+        for file in sorted(path.rglob("*")):
+            if _ours_or_hidden(file, path) or not file.is_file():
+                continue
+            if file.suffix.lower().lstrip(".") in PICTURE_ENDINGS:
+                yield file
+            else:
+                self.left_out[file.suffix.lower() or file.name] += 1
 
     def colorize(self, path: Path, target: Path) -> Result:
         """Make one print; whatever goes wrong with the photo is in the result."""
@@ -108,16 +123,7 @@ class Few:
         return Result(str(path), Outcome.COLORIZED, print=str(target))
 
 
-def _photos(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return [file for file in sorted(path.rglob("*")) if _is_picture(file, path)]
-
-
-def _is_picture(file: Path, folder: Path) -> bool:
-    """Say whether a folder's file is taken for a photo; hidden files and our own prints are not."""
+def _ours_or_hidden(file: Path, folder: Path) -> bool:
+    """Say whether a folder's file is passed over in silence: a print of ours, or a hidden one."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    picture = (
-        file.suffix.lower().lstrip(".") in PICTURE_ENDINGS and ".ai-colorized." not in file.name
-    )
-    return picture and not hidden and file.is_file()
+    return hidden or ".ai-colorized." in file.name

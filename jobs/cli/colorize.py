@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from photochrom.jobs.cli.common import SOME_FAILED, Json, show, show_json
+from photochrom.jobs.cli.common import SOME_FAILED, Json, console, endings, show, show_json
 
 
 def register(app: typer.Typer) -> None:
@@ -34,5 +34,7 @@ def colorize(
         show_json([result.as_dict() for result in results])
     else:
         show("", ["photo", "outcome", "print"], [result.line for result in results])
+        if few.left_out:
+            console.print(f"not photographs by their ending, and left out: {endings(few.left_out)}")
     if any(result.outcome == "failed" for result in results):
         raise typer.Exit(SOME_FAILED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -98,6 +98,11 @@ def show_json(value: Any) -> None:
 def shown(place: str) -> str:
     """Return a place as people write it: a local one as its path."""
     return place.removeprefix("file://")
+
+
+def endings(counts: Mapping[str, int]) -> str:
+    """Return how many files had which ending: 3 .xmp, 1 .txt."""
+    return ", ".join(f"{count} {ending}" for ending, count in counts.items())
 
 
 def size(count: float) -> str:

@@ -16,6 +16,7 @@ from photochrom.jobs.cli.common import (
     Out,
     console,
     duration,
+    endings,
     open_place,
     show,
     show_json,
@@ -25,7 +26,6 @@ from photochrom.jobs.cli.common import (
 
 if TYPE_CHECKING:
     from photochrom.jobs.driver import Driver, Order
-    from photochrom.jobs.settings import Job
     from photochrom.jobs.summary import Summary
     from photochrom.monitoring import Backend
 
@@ -96,7 +96,7 @@ def run(
     _confirm(order, yes, sample)
     with _driver(order, address, metrics_port) as driver:
         summary = driver.run(sample)
-    _conclude(settings, summary, json)
+    _conclude(order, summary, json)
 
 
 def retry(
@@ -116,10 +116,10 @@ def retry(
     if unknown:
         raise SettingsError(f"--reason {unknown.pop()}: there are {', '.join(Reason)}")
     place = open_place(out, set_)
-    settings = place.pinned.job
-    with _driver(Order.of(settings), address, metrics_port) as driver:
+    order = Order.of(place.pinned.job)
+    with _driver(order, address, metrics_port) as driver:
         summary = driver.retry(reason or ())
-    _conclude(settings, summary, json)
+    _conclude(order, summary, json)
 
 
 @contextmanager
@@ -160,18 +160,22 @@ def _confirm(order: Order, yes: bool, sample: int | None) -> None:
         typer.confirm(f"This will write about {size(forecast.bytes_out)}. Go on?", abort=True)
 
 
-def _conclude(job: Job, summary: Summary, json: bool) -> None:
+def _conclude(order: Order, summary: Summary, json: bool) -> None:
     """Print the summary, whose rows add up to the manifest's count, and exit by it."""
+    left_out = dict(order.manifest.left_out)
     if json:
         counts = [
             {"outcome": outcome, "reason": reason, "rows": count}
             for (outcome, reason), count in summary.counts.items()
         ]
-        show_json({"total": summary.total, "done_now": summary.done_now, "counts": counts})
+        total, done = summary.total, summary.done_now
+        show_json({"total": total, "done_now": done, "counts": counts, "left_out": left_out})
     else:
         rows: list[tuple[object, ...]] = [(*key, n) for key, n in summary.counts.items()]
         rows.append(("all", "", summary.total))
         show("", ["outcome", "reason", "photographs"], rows)
-        console.print(f"{summary.done_now} done now; everything is under {shown(job.output)}")
+        console.print(f"{summary.done_now} done now; everything is under {shown(order.job.output)}")
+        if left_out:
+            console.print(f"not photographs by their ending, and left out: {endings(left_out)}")
     if summary.failed:
         raise typer.Exit(SOME_FAILED)

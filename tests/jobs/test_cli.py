@@ -97,6 +97,8 @@ def test_a_plan_counts_skips_by_reason(tmp_path: Path, program: Program) -> None
 @pytest.mark.slow
 def test_a_run_on_a_ray_of_this_machine(job_folder: Path, program: Program) -> None:
     (job_folder / "scans" / "text.jpg").write_text("no photo")
+    for name in ("a.xmp", "b.XMP"):
+        (job_folder / "scans" / name).write_text("<x/>")
     arguments = ("run", job_folder / "scans", job_folder / "out", *ECHO, "--json")
     answer = program(*arguments, "--set", "run.replicas=1")
     assert answer.code == 3
@@ -107,6 +109,7 @@ def test_a_run_on_a_ray_of_this_machine(job_folder: Path, program: Program) -> N
             {"outcome": "colorized", "reason": "", "rows": 6},
             {"outcome": "failed", "reason": "not_an_image", "rows": 1},
         ],
+        "left_out": {".xmp": 2},
     }
     again = program(*arguments)
     assert (again.code, again.json["done_now"]) == (3, 0)

@@ -140,3 +140,14 @@ def test_what_cannot_be_is_said_in_one_line(
 def test_settings_are_checked_before_anything_is_loaded() -> None:
     with pytest.raises(SettingsError, match="multiple of 16"):
         settings("jpeg", None, "no such model", 100, False)
+
+
+def test_what_is_left_out_is_told(tmp_path: Path, program: Program) -> None:
+    write_photo(tmp_path / "album/one.png", 1)
+    (tmp_path / "album/one.xmp").write_text("<x/>")
+    (tmp_path / "album/.hidden.txt").write_text("")
+    answer = program("colorize", tmp_path / "album", "--out", tmp_path / "album", *ECHO)
+    assert answer.code == 0
+    assert "left out: 1 .xmp\n" in answer.out
+    again = program("colorize", tmp_path / "album", "--out", tmp_path / "album", *ECHO, "--json")
+    assert [result["photo"] for result in again.json] == [str(tmp_path / "album/one.png")]
