@@ -23,6 +23,7 @@ from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
+from photochrom.jobs.errors import AccessDenied
 from photochrom.jobs.ledger import read_recipe
 from photochrom.jobs.originals import key_of, luma_bytes, read_original, read_plate
 from photochrom.jobs.pinned import Pinned, check_pixels
@@ -164,7 +165,7 @@ def _noting(findings: list[Finding], row: Row, subject: str) -> Iterator[None]:
     try:
         yield
     except PhotochromError as error:
-        if error.retriable:
+        if error.retriable or isinstance(error, AccessDenied):
             raise
         findings.append(Finding(row["row_id"], subject, str(error)))
 
