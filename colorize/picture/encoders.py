@@ -9,7 +9,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from photochrom.colorize.picture.vips import of_this_machine, pyvips
 
 _BIGTIFF_FROM = (1 << 32) - (1 << 25)
 _STRIP_BYTES = 1 << 20
+_UNSAID_DPI = 72.0  # what files say that know no better
 _PNG_HEAD = 33  # the signature and IHDR
 _ORIENTATION, _DESCRIPTION, _XMP = 274, 270, 700
 _CARRIED_TEXT = (271, 272, 306, 315, 33432)  # Make, Model, DateTime, Artist, Copyright
@@ -121,30 +122,36 @@ def write_vips(path: Path, canvas: Canvas, blocks: Iterator[Samples], **options:
             for block in blocks:
                 file.write(block.data)
         _save(path, canvas, raw, options)
-        if path.suffix == ".png":
-            path.replace(raw)
-            _lay_in(raw, path, canvas.xmp)
     finally:
         raw.unlink(missing_ok=True)
 
 
-def _lay_in(bare: Path, path: Path, xmp: bytes) -> None:
-    """Copy a PNG with its XMP after the header; libvips puts it where few readers look (zTXt)."""
-    chunk = b"iTXtXML:com.adobe.xmp" + bytes(5) + xmp
-    with bare.open("rb") as source, path.open("wb") as target:
-        target.write(source.read(_PNG_HEAD))
-        target.write(struct.pack(">I", len(chunk) - 4) + chunk)
-        target.write(struct.pack(">I", zlib.crc32(chunk)))
-        shutil.copyfileobj(source, target, 1 << 20)
+def write_png(path: Path, canvas: Canvas, blocks: Iterator[Samples]) -> None:
+    """Write RGB rows as PNG, with the XMP in a chunk of its own behind the header.
+
+    libvips would put it where few readers look (zTXt).
+    """
+    bare = path.with_name(path.name + ".bare.png")
+    chunk = b"iTXtXML:com.adobe.xmp" + bytes(5) + canvas.xmp
+    try:
+        write_vips(bare, replace(canvas, xmp=b""), blocks)
+        with bare.open("rb") as source, path.open("wb") as target:
+            target.write(source.read(_PNG_HEAD))
+            target.write(struct.pack(">I", len(chunk) - 4) + chunk)
+            target.write(struct.pack(">I", zlib.crc32(chunk)))
+            shutil.copyfileobj(source, target, 1 << 20)
+    finally:
+        bare.unlink(missing_ok=True)
 
 
 def _save(path: Path, canvas: Canvas, raw: Path, options: dict[str, Any]) -> None:
     wide = canvas.bits == 16
-    dots = canvas.dpi or (25.4, 25.4)
-    blobs = {"icc-profile-data": canvas.icc}
-    if path.suffix != ".png":
-        blobs["xmp-data"] = canvas.xmp
-    blobs["exif-data"] = canvas.exif.tobytes()
+    dots = canvas.dpi or (_UNSAID_DPI, _UNSAID_DPI)
+    blobs = {
+        "xmp-data": canvas.xmp,
+        "icc-profile-data": canvas.icc,
+        "exif-data": canvas.exif.tobytes(),
+    }
     try:
         image = pyvips.Image.rawload(
             str(raw),

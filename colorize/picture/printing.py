@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from photochrom.colorize.errors import PrintError, ProofError
-from photochrom.colorize.picture.encoders import Canvas, carried_exif, write_tiff, write_vips
+from photochrom.colorize.picture.encoders import (
+    Canvas,
+    carried_exif,
+    write_png,
+    write_tiff,
+    write_vips,
+)
 from photochrom.colorize.picture.icc import rgb_profile
 from photochrom.colorize.picture.luma import Samples
 from photochrom.colorize.picture.marks import Marks, description, read_marks, xmp_packet
@@ -122,7 +128,7 @@ class Print:
             case "tiff":
                 write_tiff(path, canvas, writing.blocks(), recipe.compression)
             case "png":
-                write_vips(path, canvas, writing.blocks())
+                write_png(path, canvas, writing.blocks())
             case "jpeg":
                 write_vips(path, canvas, writing.blocks(), Q=recipe.quality)
             case "webp":

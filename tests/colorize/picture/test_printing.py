@@ -246,7 +246,7 @@ def refuses(path: Path, photo: Photo) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["original.tif"]
 
 
-@pytest.mark.parametrize(("ending", "writer"), [("tif", "write_tiff"), ("png", "write_vips")])
+@pytest.mark.parametrize(("ending", "writer"), [("tif", "write_tiff"), ("png", "write_png")])
 @pytest.mark.parametrize("breaking", [flipping, narrower])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_broken_encoder_is_caught(
