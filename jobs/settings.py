@@ -48,12 +48,18 @@ class Columns(_Settings):
 class Paint(_Settings):
     """The paint recipe, as asked for: all that decides a plate."""
 
-    model: str = "pocket"
+    model: str = Field("pocket", description="which generator")
     weights: str | None = Field(None, description="a path; leave out for embedded models")
     sha256: str | None = Field(None, description="refuse any other weights")
-    render_size: int = Field(256, ge=64, le=2048, multiple_of=16)
-    tone: Literal["auto", "positive", "negative"] = "auto"
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    render_size: int = Field(
+        256, ge=64, le=2048, multiple_of=16, description="the square that the generator sees"
+    )
+    tone: Literal["auto", "positive", "negative"] = Field(
+        "auto", description="of photos whose manifest row does not say"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the generator; bfloat16 or float16 on GPUs"
+    )
 
     @field_validator("weights")
     @classmethod
@@ -66,15 +72,15 @@ class Paint(_Settings):
 class Run(_Settings):
     """How the work is spread; nothing here changes a pixel."""
 
-    replicas: int | Literal["auto"] = "auto"
-    cpus_per_replica: float = Field(1, gt=0)
-    gpus_per_replica: float | Literal["auto"] = "auto"
+    replicas: int | Literal["auto"] = Field("auto", description="as many as fit")
+    cpus_per_replica: float = Field(1, gt=0, description="its threads included")
+    gpus_per_replica: float | Literal["auto"] = Field("auto", description="one where there is one")
     batch: int = Field(8, ge=1, description="squares per generator call")
     threads: int = Field(2, ge=1, description="fetching and printing beside the generator")
     attempts: int = Field(3, ge=2, description="of a shard, before it is left for the next run")
     lease_seconds: float = Field(1800, gt=0, description="of silence, before a worker is replaced")
-    shard_rows: int = Field(200, ge=1)
-    shard_bytes: int = Field(1024 * MIB, ge=1)
+    shard_rows: int = Field(200, ge=1, description="committed together, at most")
+    shard_bytes: int = Field(1024 * MIB, ge=1, description="of sources in a shard, at most")
     bytes_in_flight: int = Field(1024 * MIB, ge=1, description="decoded samples in one worker")
 
 
@@ -97,7 +103,7 @@ class Job(_Settings):
     print: PrintRecipe = PrintRecipe()
     run: Run = Run()
     limits: Limits = Limits()
-    operator: str = ""
+    operator: str = Field("", description="who answers for the job; the user if left out")
 
     @field_validator("manifest", "output")
     @classmethod
@@ -115,6 +121,21 @@ class Job(_Settings):
 def print_digest(recipe: PrintRecipe) -> str:
     """Return the name under which prints of a recipe are filed, 16 hex digits."""
     return digest(recipe.model_dump(mode="json"))[:16]
+
+
+def settings_reference() -> list[tuple[str, str, str]]:
+    """Return each setting's dotted name, its default as JSON, and what it means."""
+    sections: dict[str, type[BaseModel]] = {
+        "paint": Paint,
+        "print": PrintRecipe,
+        "run": Run,
+        "limits": Limits,
+    }
+    return [
+        (f"{section}.{name}", json.dumps(field.default), field.description or "")
+        for section, model in sections.items()
+        for name, field in model.model_fields.items()
+    ]
 
 
 def _absolute(path: str) -> str:

@@ -48,3 +48,12 @@ def test_every_verb_is_in_the_readme() -> None:
     assert [
         verb for verb in verbs if f"`{verb}`" not in readme and f"photochrom {verb}" not in readme
     ] == []
+
+
+def test_every_setting_is_in_the_readme_as_it_is() -> None:
+    from photochrom.jobs.settings import settings_reference
+
+    readme = (ROOT / "README.md").read_text()
+    for name, default, meaning in settings_reference():
+        assert meaning, name
+        assert f"| `{name}` | `{default}` | {meaning} |" in readme
