@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "photochrom."
+DYING_SECONDS = 5.0
 YOUNG_SECONDS = 60.0  # its maker may not hold it yet
 
 
@@ -28,8 +29,17 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(held)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that dying processes may still write to; give up after some seconds."""
+    deadline = time.monotonic() + DYING_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(place: Path) -> None:

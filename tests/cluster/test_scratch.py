@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from photochrom.cluster.scratch import YOUNG_SECONDS, scratch_folder
@@ -69,3 +71,19 @@ def test_a_folder_that_was_made_just_now_is_left(tmp_path: Path) -> None:
         killed.wait()
         with scratch_folder(tmp_path):
             assert abandoned.exists()
+
+
+def test_a_folder_that_is_still_written_to_is_removed_all_the_same(tmp_path: Path) -> None:
+    def write() -> None:
+        for number in range(400):
+            with suppress(FileNotFoundError):
+                (folder / f"{number}.log").touch()
+            time.sleep(0.001)
+
+    with scratch_folder(tmp_path) as folder:
+        writer = threading.Thread(target=write)
+        writer.start()
+        while not list(folder.iterdir()):
+            time.sleep(0.001)
+    writer.join()
+    assert list(tmp_path.iterdir()) == []
