@@ -157,7 +157,10 @@ def _confirm(order: Order, yes: bool, sample: int | None) -> None:
         return
     forecast = estimate(order)
     if forecast.bytes_out > order.job.limits.confirm_bytes:
-        typer.confirm(f"This will write about {size(forecast.bytes_out)}. Go on?", abort=True)
+        typer.confirm(
+            f"This will write about {size(forecast.bytes_out)}. Go on (--yes does not ask)?",
+            abort=True,
+        )
 
 
 def _conclude(order: Order, summary: Summary, json: bool) -> None:

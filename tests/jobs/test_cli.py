@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -40,6 +41,22 @@ def some_failed(job_folder: Path) -> Path:
     (job_folder / "scans" / "text.jpg").write_text("no photo")
     drive(job_of(job_folder / "scans", job_folder / "out"))
     return job_folder
+
+
+def test_a_run_asks_on_a_terminal_before_a_large_output(job_folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = ["run", str(job_folder / "scans"), str(job_folder / "out"), *ECHO]
+    command += ["--set", "limits.confirm_bytes=1"]
+    code = "from photochrom.jobs.cli import main; main()"
+    os.write(ours, b"n\n")
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *command], stdin=theirs, capture_output=True, text=True
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert ran.returncode == 1
+    assert "This will write about" in ran.stdout
+    assert not (job_folder / "out").exists()
 
 
 # --- plan ----------------------------------------------------------------------------------------
