@@ -37,13 +37,15 @@ def file_prints(store: Store, shard_key: str, rows: Sequence[PrintedRow]) -> Non
     """File a shard's prints, before its commit.
 
     The name comes from the content: two workers with the same prints file them once, two with
-    different ones do not hide each other, and a print counts if the ledger knows its plate.
+    different ones do not hide each other, and a print counts if the ledger knows its plate and
+    tone.
     """
     by_recipe: dict[str, list[PrintedRow]] = {}
     for row in rows:
         by_recipe.setdefault(row.print_digest, []).append(row)
     for name, prints in by_recipe.items():
-        content = digest([[row.row_key, row.plate_sha256, row.output_sha256] for row in prints])
+        made = [[row.row_key, row.plate_sha256, row.tone_table_sha256] for row in prints]
+        content = digest(made, [row.output_sha256 for row in prints])
         key = f"printed/{name}/shard-{shard_key}.{content[:16]}.parquet"
         store.put_if_absent(key, to_parquet(PrintedRow, prints))
 

@@ -48,6 +48,7 @@ class Printer:
             shard_key=shard_key,
             print_digest=self._digest,
             plate_sha256=plate.sha256,
+            tone_table_sha256=plate.tone.sha256,
             output_uri=self._store.uri(name),
             marks="xmp",
             **asdict(facts),

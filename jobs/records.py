@@ -139,6 +139,7 @@ class PrintedRow:
     print_digest: str
     schema_version: int = SCHEMA_VERSION
     plate_sha256: str
+    tone_table_sha256: str
     output_uri: str
     output_bytes: int
     output_sha256: str

@@ -6,12 +6,13 @@ as zeros: every segment is checked to lie within the file before anything is dec
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from struct import error as struct_error
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import tifffile
@@ -22,6 +23,7 @@ from photochrom.colorize.picture.source import Header, Source, refuse
 
 _BEYOND_VIPS = {33003, 33004, 33005, 34712, 34887, 34925, 34933, 34934, 50000, 50002, 52546}
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_OF_THIS_MACHINE = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _UNREADABLE = (
     tifffile.TiffFileError,
     ArithmeticError,
@@ -68,8 +70,15 @@ def open_tiff(path: Path) -> Source:
             if any(count <= 0 or offset + count > size for offset, count in segments):
                 raise SourceError(Fault.CORRUPT, "segments missing or past the end of the file")
     except _UNREADABLE as error:
-        raise SourceError(Fault.CORRUPT, f"{type(error).__name__}: {error}"[:500]) from error
+        _give_up(error)
     return Source(header, lambda: _rows(path, header))
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """Call the file corrupt, unless it is this machine's disk or limits that failed."""
+    if isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE:
+        raise error
+    raise SourceError(Fault.CORRUPT, f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def page_note(pages: int) -> str:
@@ -115,7 +124,7 @@ def _rows(path: Path, header: Header) -> Iterator[Samples]:
                 samples = np.moveaxis(samples, 0, -1)
             narrow = page.bitspersample == 12
     except _UNREADABLE as error:
-        raise SourceError(Fault.CORRUPT, f"{type(error).__name__}: {error}"[:500]) from error
+        _give_up(error)
     if samples.shape[:2] != (header.height, header.width):
         raise SourceError(Fault.CORRUPT, f"decodes to {samples.shape}, not as its tags say")
     if samples.ndim == 3:

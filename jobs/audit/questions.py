@@ -6,7 +6,7 @@
 | `current`  | per row_id the row of its highest committed plan, minus takedowns           |
 | `plans`    | every planned row, with its plan's number                                   |
 | `printed`  | every filed print                                                           |
-| `prints`   | the prints that count: of current plates, one per row and print recipe      |
+| `prints`   | of current plates and tones, one per row and print recipe                     |
 | `events`   | reviews, takedowns, recalls                                                 |
 """
 
@@ -42,7 +42,8 @@ WHERE row_id NOT IN (SELECT row_id FROM events WHERE event = 'takedown');
 CREATE VIEW prints AS
 SELECT printed.*
 FROM printed
-WHERE (row_key, plate_sha256) IN (SELECT row_key, plate_sha256 FROM current WHERE ai_colorized)
+SEMI JOIN (SELECT * FROM current WHERE ai_colorized)
+USING (row_key, plate_sha256, tone_table_sha256)
 QUALIFY row_number() OVER (PARTITION BY row_key, print_digest ORDER BY output_uri) = 1;
 """
 

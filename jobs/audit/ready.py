@@ -21,8 +21,8 @@ GROUP BY source_sha256 HAVING count(*) > 1 ORDER BY 2 DESC, 1
 _KNOWN = """
 SELECT plate_uri AS uri FROM current WHERE plate_uri IS NOT NULL
 UNION SELECT tone_table_uri FROM current WHERE tone_table_uri IS NOT NULL
-UNION SELECT output_uri FROM printed WHERE (row_key, plate_sha256) IN
-    (SELECT row_key, plate_sha256 FROM current WHERE ai_colorized)
+UNION SELECT output_uri FROM printed SEMI JOIN (SELECT * FROM current WHERE ai_colorized)
+    USING (row_key, plate_sha256, tone_table_sha256)
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.errors import JobError, StorageError
 from photochrom.jobs.originals import key_of
-from photochrom.jobs.records import EventRow, LedgerRow, from_parquet, to_parquet
+from photochrom.jobs.records import EventRow, LedgerRow, PrintedRow, from_parquet, to_parquet
 from photochrom.jobs.store import Store
 from tests.jobs.archive import (
     current,
@@ -127,3 +128,13 @@ class Down(Store):
 def test_a_storage_that_is_down_is_no_finding(place: Store) -> None:
     with pytest.raises(StorageError, match="slow down"):
         findings(Down(place.root))
+
+
+def test_a_print_of_another_tone_does_not_count(place: Store) -> None:
+    """A flat photo taken for a negative later has the same plate and another print."""
+    before = prints(place)
+    key = next(key for key in keys(place, "printed") if key.endswith(".parquet"))
+    rows, _ = from_parquet(PrintedRow, place.read(key))
+    others = [replace(row, tone_table_sha256="0" * 64, output_uri="file:///0") for row in rows]
+    place.put(f"{key.rpartition('/')[0]}/shard-other.parquet", to_parquet(PrintedRow, others))
+    assert prints(place) == before
