@@ -9,7 +9,7 @@ says how many replicas fit on it. Nothing here knows what a photograph is, or re
 from typing import TYPE_CHECKING, Any
 
 from photochrom.cluster.contract import Pool, Worker
-from photochrom.cluster.errors import PoolError
+from photochrom.cluster.errors import PoolError, WorkerLost
 from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
 from photochrom.cluster.inline import InlinePool
 from photochrom.cluster.session import connect
@@ -35,6 +35,7 @@ __all__ = [
     "Ready",
     "Sizes",
     "Worker",
+    "WorkerLost",
     "connect",
     "resolve",
 ]

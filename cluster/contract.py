@@ -18,6 +18,7 @@ class Worker(Protocol):
 
         A yield returns only after the pool has taken the value, so whatever was yielded is known
         even if the next line kills the process. Values and items are small: paths, rows, counts.
+        Raises WorkerLost if this process can do no more; whatever else it raises is the item's.
         """
         ...
 

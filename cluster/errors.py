@@ -1,4 +1,6 @@
-"""What the cluster raises when no work can go on at all."""
+"""What the cluster raises when no work can go on, and what a worker raises when it cannot."""
+
+from photochrom.cluster.events import DeathKind
 
 
 class PoolError(Exception):
@@ -8,3 +10,14 @@ class PoolError(Exception):
     """
 
     retriable = False
+
+
+class WorkerLost(Exception):  # noqa: N818 - raised by the worker, of itself
+    """Say from within a worker that its process can do no more, and needs to be replaced.
+
+    The item it was doing has not failed: its worker has died over it.
+    """
+
+    def __init__(self, kind: DeathKind, cause: str) -> None:
+        super().__init__(cause)
+        self.kind: DeathKind = kind

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 DeathKind: TypeAlias = Literal[
-    "start", "crash", "memory", "unavailable", "preempted", "silent", "failing"
+    "start", "crash", "memory", "device", "unavailable", "preempted", "silent", "failing"
 ]
 
 
@@ -51,7 +51,8 @@ class Failed:
 class Died:
     """A worker is gone for good, and with it the item `key` that it held; None while it held none.
 
-    The process ended, was unreachable, or kept silent past its lease. `cause` is for people, `kind`
+    The process ended, was unreachable, kept silent past its lease, or said itself that it can do no
+    more. `cause` is for people, `kind`
     for counters. Work of an unreachable worker may go on beside its second attempt.
     """
 

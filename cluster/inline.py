@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from photochrom.cluster.contract import Worker
 from photochrom.cluster.errors import PoolError
-from photochrom.cluster.events import Done, Event, Failed, Progress, Ready
+from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
 from photochrom.cluster.station import Raised, Said, Station
 
 NAME = "inline"
@@ -14,7 +14,8 @@ NAME = "inline"
 class InlinePool:
     """Run each item inside `wait`, which moves it on to its next progress value.
 
-    There is no lease and no death here: a worker that hangs or crashes takes this process along.
+    There is no lease here, and a worker that hangs or crashes takes this process along. One that
+    raises WorkerLost is made anew; if this process is what cannot go on, that ends in PoolError.
     """
 
     def __init__(
@@ -63,6 +64,9 @@ class InlinePool:
         if isinstance(said, Said):
             return Progress(NAME, key, said.value)
         self._key = None
+        if isinstance(said, Raised) and said.death:
+            self._ready = False
+            return Died(NAME, key, said.line, said.death)
         if isinstance(said, Raised):
             return Failed(NAME, key, said.error, said.kind, said.traceback)
         return Done(NAME, key)

@@ -50,8 +50,8 @@ class _Actor:
 class RayPool:
     """Keep `size` actors of a plain class at work; needs a connected Ray.
 
-    An actor that dies, cannot be reached or outlives its lease is given up for good and another
-    one started in its place; Ray itself never restarts or retries anything.
+    An actor that dies, cannot be reached, outlives its lease or raises WorkerLost is given up for
+    good and another one started in its place; Ray itself never restarts or retries anything.
     """
 
     def __init__(
@@ -171,6 +171,8 @@ class RayPool:
             return self._failed(
                 actor, key, Raised(causes.cause_of(error), "RayTaskError", str(error))
             )
+        if isinstance(said, Raised) and said.death:
+            return self._give_up(actor, said.line, said.death)
         if isinstance(said, Raised):
             return self._failed(actor, key, said)
         return Progress(actor.name, key, said.value)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from photochrom.cluster.contract import Worker
+from photochrom.cluster.errors import WorkerLost
+from photochrom.cluster.events import DeathKind
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,28 @@ class Said:
 
 @dataclass(frozen=True)
 class Raised:
-    """What the worker raised: message, class name and traceback."""
+    """What the worker raised: message, class name and traceback.
+
+    `death` is set where the worker said that it can do no more.
+    """
 
     error: str
     kind: str
     traceback: str
+    death: DeathKind | None = None
 
     @classmethod
     def by(cls, error: Exception) -> "Raised":
         """Put an exception into words."""
         text = "".join(traceback.format_exception(error))
-        return cls(str(error), type(error).__name__, text)
+        death = error.kind if isinstance(error, WorkerLost) else None
+        return cls(str(error), type(error).__name__, text, death)
 
     @property
     def line(self) -> str:
         """Say it in one line."""
-        return " ".join(f"{self.kind}: {self.error}".split())
+        text = self.error if self.death else f"{self.kind}: {self.error}"
+        return " ".join(text.split())
 
 
 class Station:

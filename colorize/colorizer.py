@@ -1,19 +1,28 @@
-"""Colorizer: photos in, plates out, in batches; what cannot be painted comes back as a Failure."""
+"""Colorizer: photos in, plates out, in batches of equal squares.
+
+What cannot be painted comes back as a Failure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.colorize.errors import ModelError, OutOfMemory
 from photochrom.colorize.generator import Generator, load_generator
+from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
+from photochrom.colorize.picture.plate import Fallback, agreement
 
-RENDER_SIZE = 256
+RenderSize = int | Literal["auto"]
+
+_AUTO_STEP = 64
+_AUTO_LEAST = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,16 @@ class Failure:
     """What came instead of a plate."""
 
     error: ModelError
+
+
+def auto_render_size(native: int, width: int, height: int) -> int:
+    """Return the square for a photo: the model's native one, unless the photo is small.
+
+    A photo whose longer side is below the native size gains nothing from being stretched: it gets
+    that side rounded up to a multiple of 64, so that batches stay equal, and 128 at least.
+    """
+    longer = max(width, height)
+    return min(native, max(_AUTO_LEAST, -(-longer // _AUTO_STEP) * _AUTO_STEP))
 
 
 class Colorizer:
@@ -37,54 +56,123 @@ class Colorizer:
         weights: Path | None = None,
         sha256: str | None = None,
         device: str = "auto",
-        precision: str = "float32",
+        precision: str = "auto",
+        threads: int | None = None,
+        compiled: bool = False,
     ) -> Colorizer:
-        """Load a generator by name; raises ModelError, or WrongWeights if `sha256` differs."""
+        """Load a generator by name, as `load_generator` does; raises what it raises."""
         return cls(
             load_generator(
-                model, weights=weights, sha256=sha256, device=device, precision=precision
+                model,
+                weights=weights,
+                sha256=sha256,
+                device=device,
+                precision=precision,
+                threads=threads,
+                compiled=compiled,
             )
         )
+
+    def size_for(self, photo: Photo, render_size: RenderSize = "auto") -> int:
+        """Return the side of the square that this photo is painted at."""
+        if render_size != "auto":
+            return render_size
+        native = find_model(self.generator.name).render_size
+        return auto_render_size(native, photo.width, photo.height)
 
     def paint(
         self,
         photos: Sequence[Photo],
-        render_size: int = RENDER_SIZE,
+        render_size: RenderSize = "auto",
         tones: Sequence[ToneTable] | None = None,
+        *,
+        smallest: int | None = None,
+        confidence: bool = False,
     ) -> list[Plate | Failure]:
-        """Paint photos in one batch; order and length are kept.
+        """Paint photos, those of one render size as one batch; order and length are kept.
 
-        `render_size` is the square that the generator sees, a multiple of 16. Without `tones` every
-        photo is taken for a positive, or for what its own file says. Out of memory, the batch is
-        halved until it fits; a plate painted so says `split` in its `fallback`.
+        `render_size` is the square that the generator sees, a multiple of 16, or `auto_render_size`
+        decides. Without `tones` every photo is taken for a positive, or for what its own file says.
+        Out of memory, a batch is halved until it fits; a single photo is painted at 3/4 of the
+        size, and again, but only down to `smallest`. A plate's `fallback` says so. With
+        `confidence` the mirrored squares are painted too, which changes no plate; see `agreement`.
         """
-        if not photos:
-            return []
-        tables = [photo.tone_table("auto") for photo in photos] if tones is None else list(tones)
-        squares = np.stack(
-            [photo.square(render_size, table) for photo, table in zip(photos, tables, strict=True)]
-        )  # (n, s, s)
+        tables = [photo.tone_table("auto") for photo in photos] if tones is None else tones
+        batches: dict[int, list[int]] = {}
+        for index, photo in enumerate(photos):
+            batches.setdefault(self.size_for(photo, render_size), []).append(index)
+        toned = list(zip(photos, tables, strict=True))
+        made: dict[int, Plate | Failure] = {}
+        for size, members in batches.items():
+            batch = _Batch([toned[index] for index in members], size)
+            made |= zip(members, self._paint(batch, smallest, confidence), strict=True)
+        return [made[index] for index in range(len(photos))]
+
+    def _paint(
+        self, batch: _Batch, smallest: int | None, confidence: bool
+    ) -> list[Plate | Failure]:
+        """Paint a batch, or what it falls into while memory runs out."""
+        try:
+            return self._plates(batch, confidence)
+        except OutOfMemory as error:
+            no_room = str(error)
+        except ModelError as error:
+            return [Failure(error) for _ in batch.toned]
+        # Only here, past `except`, is what the attempt held on the device free again.
+        parts = batch.parts(smallest)
+        if not parts:
+            return [Failure(OutOfMemory(no_room))]
+        return [made for part in parts for made in self._paint(part, smallest, confidence)]
+
+    def _plates(self, batch: _Batch, confidence: bool) -> list[Plate | Failure]:
+        squares = batch.squares()
+        chroma = self.generator.chroma(squares)
         painter = Painter(
             model=self.generator.name,
             weights_sha256=self.generator.weights_sha256,
-            render_size=render_size,
+            render_size=batch.size,
             precision=self.generator.precision,
         )
+        sure = self._confidence(squares, chroma) if confidence else [None] * len(squares)
         return [
-            made if isinstance(made, Failure) else Plate(made, table, painter, fallback)
-            for (made, fallback), table in zip(self._chroma(squares, ""), tables, strict=True)
+            Plate(made, table, painter, batch.fallback, measured)
+            for made, (_, table), measured in zip(chroma, batch.toned, sure, strict=True)
         ]
 
-    def _chroma(
-        self, squares: NDArray[np.uint8], fallback: str
-    ) -> list[tuple[NDArray[np.uint8] | Failure, str]]:
-        """Run the generator on (n, s, s), halving while memory runs out."""
+    def _confidence(
+        self, squares: NDArray[np.uint8], chroma: NDArray[np.uint8]
+    ) -> list[float | None]:
+        """Return how far mirrored squares (n, s, s) get the same colours; None if they get none."""
         try:
-            return [(chroma, fallback) for chroma in self.generator.chroma(squares)]
-        except OutOfMemory as error:
-            if len(squares) == 1:
-                return [(Failure(error), fallback)]
-            middle = len(squares) // 2
-            return self._chroma(squares[:middle], "split") + self._chroma(squares[middle:], "split")
-        except ModelError as error:
-            return [(Failure(error), fallback) for _ in squares]
+            mirrored = self.generator.chroma(np.ascontiguousarray(squares[:, :, ::-1]))
+        except ModelError:
+            return [None] * len(squares)
+        return [agreement(*pair) for pair in zip(chroma, mirrored[:, :, ::-1], strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Photos with their tone tables, to be painted together at one size."""
+
+    toned: Sequence[tuple[Photo, ToneTable]]
+    size: int
+    fallback: Fallback = Fallback.NONE
+
+    def squares(self) -> NDArray[np.uint8]:
+        """Return what the generator sees, (n, s, s)."""
+        return np.stack([photo.square(self.size, table) for photo, table in self.toned])
+
+    def parts(self, smallest: int | None) -> list[_Batch]:
+        """Return what to try instead where this has no room, in order; nothing if all is tried."""
+        middle = len(self.toned) // 2
+        if middle:
+            halves = (self.toned[:middle], self.toned[middle:])
+            return [_Batch(half, self.size, _fallback(len(half))) for half in halves]
+        size = self.size * 3 // 4 // 16 * 16
+        if smallest is None or size < smallest:
+            return []
+        return [_Batch(self.toned, size, Fallback.SMALLER)]
+
+
+def _fallback(count: int) -> Fallback:
+    return Fallback.ONE_AT_A_TIME if count == 1 else Fallback.HALVED

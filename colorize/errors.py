@@ -5,9 +5,10 @@ PhotochromError
 ├── SourceError            this photograph cannot be used; .reason is from the closed list
 ├── PrintError             a print cannot be written in this format
 │   └── ProofError         what was written is not its original plus its plate
-└── ModelError             the generator cannot be loaded or cannot paint
-    ├── WrongWeights       not the weights that were named
-    └── OutOfMemory        the device has no room for this batch
+├── ModelError             the generator cannot be loaded or cannot paint
+│   ├── WrongWeights       not the weights that were named
+│   └── OutOfMemory        the device has no room for this batch
+└── DeviceLost             the device answers nothing more; this process must end
 """
 
 from __future__ import annotations
@@ -65,5 +66,11 @@ class WrongWeights(ModelError):  # noqa: N818 - reads as what it is
 
 class OutOfMemory(ModelError):  # noqa: N818
     """The device has no room for this batch."""
+
+    retriable = True
+
+
+class DeviceLost(PhotochromError):  # noqa: N818
+    """The device is in a state that only a new process can leave; no photo is to blame."""
 
     retriable = True

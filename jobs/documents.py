@@ -27,7 +27,8 @@ print says so in its file (XMP `Iptc4xmpExt:DigitalSourceType`) and in its name.
 | `drivers/` | notes of drivers that are at work now; nothing depends on them |
 | `spec/` | the columns, the rules, and a script that proves a print |
 
-Model `{model}`, weights sha256 `{weights}`, render size {size}.
+Model `{model}`, weights sha256 `{weights}`, render size {size}: each row's `render_size` says what
+was used. Rows with `low_chroma` have a print, but next to no colour in it: look at those first.
 
 ## Read it
 

@@ -39,7 +39,7 @@ from photochrom.jobs.summary import Summary, summarize
 from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
-_PHOTOS_FAULT = ("crash", "memory", "silent")  # deaths that a photo can bring about
+_PHOTOS_FAULT = ("crash", "memory", "device", "silent")  # deaths that a photo can bring about
 
 OpenPool = Callable[[Orders, int], AbstractContextManager[Pool]]
 """Opens a pool for these orders and so many shards; the driver does not know what is behind."""

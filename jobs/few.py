@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from photochrom.colorize.colorizer import Colorizer, Failure
-from photochrom.colorize.errors import PhotochromError, SettingsError
+from photochrom.colorize.errors import DeviceLost, PhotochromError, SettingsError
 from photochrom.colorize.picture import Origin, Photo, PrintRecipe
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.manifest import PICTURE_ENDINGS
@@ -49,19 +49,31 @@ class Result:
 
 
 def settings(
-    format: str, long_side: int | None, model: str, render_size: int, negative: bool
+    format: str,
+    long_side: int | None,
+    model: str,
+    render_size: int | str = "auto",
+    negative: bool = False,
+    *,
+    weights: Path | None = None,
+    precision: str = "auto",
 ) -> FewSettings:
     """Check what was asked for; raises SettingsError."""
+    paint = {
+        "model": model,
+        "weights": str(weights) if weights else None,
+        "render_size": render_size,
+        "tone": "negative" if negative else "auto",
+        "precision": precision,
+    }
+    recipe = {"format": format, "long_side": long_side}
     try:
-        recipe = {"format": format, "long_side": long_side}
-        tone = "negative" if negative else "auto"
-        return FewSettings(
-            Paint.model_validate({"model": model, "render_size": render_size, "tone": tone}),
-            PrintRecipe.model_validate(recipe),
-        )
+        return FewSettings(Paint.model_validate(paint), PrintRecipe.model_validate(recipe))
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise SettingsError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
+        faults = error.errors()
+        name = str(faults[0]["loc"][0])
+        texts = ", or: ".join(fault["msg"] for fault in faults if fault["loc"][0] == name)
+        raise SettingsError(f"--{name.replace('_', '-')}: {texts}") from None
 
 
 class Few:
@@ -71,7 +83,12 @@ class Few:
         if settings.print.format == "none":
             raise SettingsError("--format: none makes no prints; choose jpeg, png, webp or tiff")
         self._settings, self._out = settings, out
-        self._colorizer = Colorizer.load(settings.paint.model)
+        paint = settings.paint
+        self._colorizer = Colorizer.load(
+            paint.model,
+            weights=Path(paint.weights) if paint.weights else None,
+            precision=paint.precision,
+        )
         self.left_out: Counter[str] = Counter()
 
     def targets(self, paths: Iterable[Path]) -> list[tuple[Path, Path]]:
@@ -106,7 +123,10 @@ class Few:
                 self.left_out[file.suffix.lower() or file.name] += 1
 
     def colorize(self, path: Path, target: Path) -> Result:
-        """Make one print; whatever goes wrong with the photo is in the result."""
+        """Make one print; whatever goes wrong with the photo is in the result.
+
+        Raises DeviceLost: no photo after it could be painted.
+        """
         try:
             photo = Photo.open(path)
             if photo.in_colour:
@@ -117,6 +137,8 @@ class Few:
                 raise plate.error
             target.parent.mkdir(parents=True, exist_ok=True)
             plate.print_on(photo, Origin(original=path.name)).save(target, self._settings.print)
+        except DeviceLost:
+            raise
         except Exception as error:
             kind = "" if isinstance(error, PhotochromError) else f"{type(error).__name__}: "
             return Result(str(path), Outcome.FAILED, reason_of(error), f"{kind}{error}")

@@ -90,7 +90,6 @@ def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> lis
             weights_sha256=pinned.paint.weights_sha256,
             recipe_digest=pinned.recipe_digest,
             recipe_json=pinned.paint.model_dump_json(),
-            render_size=pinned.paint.render_size,
             precision=pinned.paint.precision,
             code_version=code_version(),
             operator=operator,

@@ -43,6 +43,8 @@ class Meters:
             self._metrics.count(series.PHOTO_GPU_SECONDS, row.gpu_seconds)
             seconds = (row.finished_at - row.started_at).total_seconds()
             self._metrics.observe(series.PHOTO_SECONDS, seconds)
+            if row.low_chroma:
+                self._metrics.count(series.LOW_CHROMA)
 
     def _prints(self, rows: Iterable[PrintedRow]) -> None:
         for row in rows:

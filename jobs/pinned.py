@@ -10,18 +10,19 @@ import getpass
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from photochrom.colorize.errors import SettingsError
-from photochrom.colorize.generator import weights_digest
+from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture import PIXELS
 from photochrom.jobs.errors import JobError, NotFound, OtherJob
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import SCHEMA_VERSION
 from photochrom.jobs.settings import Job, print_digest
 from photochrom.jobs.store import Store
+from photochrom.jobs.weights import weights_sha256
 
 JOB_FILE = "job.json"
 
@@ -32,15 +33,21 @@ def code_version() -> str:
 
 
 class PaintRecipe(BaseModel):
-    """All that decides a plate, resolved: the weights by their digest."""
+    """All that decides a plate or its row, resolved: the weights by their digest.
+
+    `render_size` "auto" stands for a rule, the same everywhere; each row says what came of it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     model: str
     weights_sha256: str
-    render_size: int
+    render_size: int | Literal["auto"]
+    smallest_render_size: int | None = None
     tone: str
     precision: str
+    compiled: bool = False
+    confidence: bool = False
     pixels: int = PIXELS
 
     @property
@@ -65,17 +72,24 @@ class Pinned(BaseModel):
 
 
 def paint_recipe(job: Job) -> PaintRecipe:
-    """Resolve a job's paint settings; raises ModelError, SettingsError if `sha256` differs."""
+    """Resolve a job's paint settings.
+
+    Raises ModelError, StorageError where the weights are, SettingsError if `sha256` differs.
+    """
     paint = job.paint
-    found = weights_digest(paint.model, Path(paint.weights) if paint.weights else None)
+    model = find_model(paint.model)
+    found = weights_sha256(job)
     if paint.sha256 and paint.sha256.lower() != found:
         raise SettingsError(f"paint.sha256 is {paint.sha256}, but the weights are {found}")
     return PaintRecipe(
         model=paint.model,
         weights_sha256=found,
         render_size=paint.render_size,
+        smallest_render_size=paint.smallest_render_size,
         tone=paint.tone,
-        precision=paint.precision,
+        precision=model.precision if paint.precision == "auto" else paint.precision,
+        compiled=paint.compiled,
+        confidence=paint.confidence,
     )
 
 

@@ -108,12 +108,13 @@ class LedgerRow:
     plate_sha256: str | None = None
     chroma_mean: float | None = None
     colourfulness: float | None = None
+    low_chroma: bool = False
     confidence: float | None = None
     model: str
     weights_sha256: str
     recipe_digest: str
     recipe_json: str
-    render_size: int
+    render_size: int | None = None
     precision: str
     fallback: str = ""
     code_version: str

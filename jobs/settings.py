@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -18,6 +18,9 @@ from photochrom.jobs.identity import digest
 from photochrom.jobs.storage_access import Access
 
 MIB = 1 << 20
+
+Square = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
+"""The side of what a generator sees, in pixels."""
 
 
 class _Settings(BaseModel):
@@ -49,24 +52,36 @@ class Paint(_Settings):
     """The paint recipe, as asked for: all that decides a plate."""
 
     model: str = Field("pocket", description="which generator")
-    weights: str | None = Field(None, description="a path; leave out for embedded models")
+    weights: str | None = Field(
+        None, description="a path or an s3:// URI; leave out for embedded models"
+    )
     sha256: str | None = Field(None, description="refuse any other weights")
-    render_size: int = Field(
-        256, ge=64, le=2048, multiple_of=16, description="the square that the generator sees"
+    render_size: Square | Literal["auto"] = Field(
+        "auto", description="the square that the generator sees; auto: the model's, less if small"
+    )
+    smallest_render_size: Square | None = Field(
+        None, description="out of memory, paint a photo so small rather than fail it"
     )
     tone: Literal["auto", "positive", "negative"] = Field(
         "auto", description="of photos whose manifest row does not say"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the generator; bfloat16 or float16 on GPUs"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="of the generator; auto is the model's own, the same everywhere"
+    )
+    compiled: bool = Field(False, description="by torch.compile; takes minutes to warm up")
+    confidence: bool = Field(
+        False, description="measure it, by painting every photo mirrored too; takes twice as long"
     )
 
     @field_validator("weights")
     @classmethod
-    def _here(cls, value: str | None) -> str | None:
-        if value and "://" in value:
-            raise ValueError("must be a path that every worker can read; copy the file there")
-        return _absolute(value) if value else None
+    def _found(cls, value: str | None) -> str | None:
+        if not value or value.startswith("s3://"):
+            return value or None
+        path = value.removeprefix("file://")
+        if "://" in path:
+            raise ValueError("must be a path, or a URI that starts with s3:// or file://")
+        return _absolute(path)
 
 
 class Run(_Settings):
@@ -206,18 +221,21 @@ def _value(text: str) -> Any:
 
 def _one_line(error: ValidationError, target: str) -> str:
     """Turn pydantic's report into one line that names each key and what is wrong with it."""
-    faults = []
+    faults: dict[str, list[str]] = {}
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"] if not _is_type(part))
         text = fault["msg"]
         if fault["type"] == "extra_forbidden":
             text = f"no such setting; there are {', '.join(_siblings(fault['loc']))}"
-        faults.append(f"{key}: {text}")
-    return f"{target}: " + "; ".join(dict.fromkeys(faults))
+        faults.setdefault(key, []).append(text)
+    return f"{target}: " + "; ".join(
+        f"{key}: {', or: '.join(dict.fromkeys(texts))}" for key, texts in faults.items()
+    )
 
 
 def _is_type(part: int | str) -> bool:
-    return isinstance(part, str) and (part in ("int", "float") or part.startswith("literal["))
+    numbers = ("int", "constrained-int", "float")
+    return isinstance(part, str) and (part in numbers or part.startswith("literal["))
 
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:

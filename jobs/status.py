@@ -11,6 +11,7 @@ from photochrom.jobs.plan import open_shards, read_plans
 from photochrom.jobs.store import Store
 
 _ENOUGH = 20  # rows, before they say anything about speed
+_LOW_CHROMA = "SELECT count(*) AS n FROM current WHERE low_chroma"
 _PRINTS = """
 SELECT print_digest, count(*) AS n, sum(output_bytes)::BIGINT AS bytes
 FROM prints GROUP BY ALL ORDER BY 1
@@ -25,9 +26,13 @@ WHERE plan = (SELECT max(plan) FROM ledger WHERE shard_key <> '') AND shard_key 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Counts of a place; `rate` is photographs a second of the latest plan, 0 if unknown."""
+    """Counts of a place; `rate` is photographs a second of the latest plan, 0 if unknown.
+
+    `low_chroma` of the colorized ones show next to no colour.
+    """
 
     counts: dict[tuple[str, str], int]
+    low_chroma: int
     planned: int
     committed: int
     plans: int
@@ -53,11 +58,13 @@ def status_of(store: Store) -> Status:
     left = open_shards(plans, ledger.committed(store))
     with questions(store) as tables:
         counts = tables.counts()
+        low_chroma = tables.ask(_LOW_CHROMA)[0]["n"]
         pace = tables.ask(_PACE)[0]
         prints = tuple((row["print_digest"], row["n"], row["bytes"]) for row in tables.ask(_PRINTS))
     planned = len({row.row_id for plan in plans for row in plan.rows})
     return Status(
         counts=counts,
+        low_chroma=low_chroma,
         planned=planned,
         committed=sum(counts.values()),
         plans=len(plans),

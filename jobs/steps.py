@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from photochrom.colorize.colorizer import Colorizer, Failure
+from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Origin, Photo, ToneTable
 from photochrom.colorize.picture.decoders import open_source
 from photochrom.jobs.budget import Budget, BudgetClosed
@@ -59,16 +60,23 @@ class Steps:
             tone = self._tone(task, photo)
             task.opened(photo, tone)
             if not task.over:
-                photo.square(self._job.paint.render_size, tone)  # here, not while the GPU waits
+                size = self._colorizer.size_for(photo, self._job.paint.render_size)
+                photo.square(size, tone)  # here, not while the GPU waits
         return task
 
     def paint(self, tasks: Sequence[Task]) -> None:
         """Paint the open photos as one batch; each bears its share of the time."""
         photos = [task.photo for task in tasks if task.photo]
         tones = [task.tone for task in tasks if task.tone]
-        size = self._job.paint.render_size
+        paint = self._job.paint
         wall, cpu = time.perf_counter(), time.thread_time()
-        made = self._colorizer.paint(photos, size, tones)
+        made = self._colorizer.paint(
+            photos,
+            paint.render_size,
+            tones,
+            smallest=paint.smallest_render_size,
+            confidence=paint.confidence,
+        )
         wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
         on_gpu = self._colorizer.generator.device.startswith("cuda")
         for task, photo, plate in zip(tasks, photos, made, strict=True):
@@ -77,7 +85,7 @@ class Steps:
             if isinstance(plate, Failure):
                 task.fail(reason_of(plate.error), str(plate.error))
             else:
-                task.painted(plate, photo.square(size, plate.tone))
+                task.painted(plate, photo.square(plate.painter.render_size, plate.tone))
 
     def paint_alone(self, task: Task) -> None:
         """Paint one photo; what no retry has cured is the photo's, in the last attempt."""
@@ -155,7 +163,7 @@ class Steps:
         try:
             with task.timed():
                 yield
-        except BudgetClosed:
+        except (BudgetClosed, DeviceLost):
             raise
         except StorageError as error:
             if error.retriable and not self._last:

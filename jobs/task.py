@@ -122,6 +122,9 @@ class Task:
             "tone_table_sha256": plate.tone.sha256,
             "chroma_mean": plate.chroma_mean,
             "colourfulness": plate.colourfulness(square),
+            "low_chroma": plate.low_chroma,
+            "confidence": plate.confidence,
+            "render_size": plate.painter.render_size,
             "fallback": plate.fallback,
         }
 
@@ -155,7 +158,6 @@ class Task:
             weights_sha256=paint.weights_sha256,
             recipe_digest=bench.pinned.recipe_digest,
             recipe_json=paint.model_dump_json(),
-            render_size=paint.render_size,
             precision=paint.precision,
             code_version=code_version(),
             operator=bench.operator,

@@ -11,10 +11,11 @@ import platform
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 
+from photochrom.cluster.errors import WorkerLost
 from photochrom.cluster.scratch import scratch_folder
 from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.errors import DeviceLost
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import StorageError
@@ -26,6 +27,7 @@ from photochrom.jobs.settings import Job
 from photochrom.jobs.steps import Steps
 from photochrom.jobs.store import Store
 from photochrom.jobs.task import Bench, Task
+from photochrom.jobs.weights import weights_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,15 @@ class Worker:
         self._orders = orders
         self._name = f"{platform.node()}:{os.getpid()}"
         self._store = Store(orders.job.output, orders.job.storage.output)
-        paint = orders.job.paint
+        paint = orders.pinned.paint
         self._colorizer = Colorizer.load(
             paint.model,
-            weights=Path(paint.weights) if paint.weights else None,
-            sha256=orders.pinned.paint.weights_sha256,
+            weights=weights_file(orders.job, paint.weights_sha256),
+            sha256=paint.weights_sha256,
             device=orders.device,
             precision=paint.precision,
+            threads=max(1, int(orders.job.run.cpus_per_replica)),
+            compiled=paint.compiled,
         )
 
     def ready(self) -> WorkerFacts:
@@ -59,8 +63,14 @@ class Worker:
         return WorkerFacts(self._name, self._colorizer.generator.device)
 
     def run(self, item: object) -> Iterator[Message]:
-        """Do one attempt at a shard, and commit it."""
+        """Do one attempt at a shard, and commit it; raises WorkerLost if the device goes."""
         assert isinstance(item, Attempt)
+        try:
+            yield from self._attempt(item)
+        except DeviceLost as error:
+            raise WorkerLost("device", f"its device is lost: {error}") from error
+
+    def _attempt(self, item: Attempt) -> Iterator[Message]:
         bench = self._bench(item)
         tasks = [Task(row, bench) for row in item.shard.rows]
         run = self._orders.job.run

@@ -26,6 +26,11 @@ PHOTOS = Series(
     "Photos with a committed ledger row, by outcome (colorized, skipped, failed) and reason.",
     labels=("outcome", "reason"),
 )
+LOW_CHROMA = Series(
+    "photochrom_low_chroma_total",
+    "counter",
+    "Photos with a committed row that are colorized, but with next to no colour.",
+)
 PRINTS = Series(
     "photochrom_prints_total", "counter", "Prints with a committed row.", labels=("format",)
 )
@@ -63,7 +68,7 @@ SHARD_ATTEMPTS = Series(
 WORKER_DEATHS = Series(
     "photochrom_worker_deaths_total",
     "counter",
-    "Workers given up, by cause (start, crash, memory, silent, failing, ...).",
+    "Workers given up, by cause (start, crash, memory, device, silent, failing, ...).",
     labels=("cause",),
 )
 STORAGE_ERRORS = Series(
@@ -78,6 +83,7 @@ ROWS_DONE = Series("photochrom_rows_done", "gauge", "Planned rows that have a co
 
 SERIES = (
     PHOTOS,
+    LOW_CHROMA,
     PRINTS,
     SOURCE_BYTES,
     OUTPUT_BYTES,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from photochrom.colorize.errors import ModelError
 
 ECHO = """photochrom echo 1
 v grey, x and y from 0 to s-1; all integers, // floors
@@ -22,6 +25,14 @@ class EchoGenerator:
     weights_sha256 = ECHO_SHA256
     device = "cpu"
     precision = "float32"
+
+    def __call__(self, x: Any) -> Any:
+        """Raise ModelError: there is no network to ask."""
+        raise ModelError("echo has no network")
+
+    def warm_up(self, side: int, count: int) -> float:
+        """Return at once: nothing needs warming."""
+        return 0.0
 
     def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s)."""

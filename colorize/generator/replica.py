@@ -2,93 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from photochrom.colorize.errors import ModelError, OutOfMemory, WrongWeights
-from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
-from photochrom.colorize.generator.pocket import STRIDE, PocketNetwork, fuse
-from photochrom.colorize.generator.weights import fill, read_weights
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class Painter(Protocol):
-    """How one family is spoken to; only `network` runs in reduced precision."""
-
-    network: nn.Module
-
-    def prepare(self, grey: Tensor) -> Tensor:
-        """Return the network's input for grey (n, 1, s, s) in 0..255."""
-
-    def render(self, answer: Tensor, grey: Tensor) -> Tensor:
-        """Return unclipped sRGB (n, 3, s, s) in 0..1 from the network's answer."""
-
-
-class PocketPainter:
-    """Pocket sees grey in 0..255 at a multiple of 32, and answers with half-size CIELAB chroma."""
-
-    def __init__(self, network: PocketNetwork, saturation: float) -> None:
-        self.network: nn.Module = network
-        self.saturation = saturation
-
-    def prepare(self, grey: Tensor) -> Tensor:
-        """Return the square itself, or one stretched to the next multiple of STRIDE."""
-        side = grey.shape[-1]
-        if side % STRIDE == 0:
-            return grey
-        larger = -(-side // STRIDE) * STRIDE
-        return F.interpolate(grey, (larger, larger), mode="bilinear", align_corners=False)
-
-    def render(self, answer: Tensor, grey: Tensor) -> Tensor:
-        """Return sRGB with the grey's lightness and the predicted chroma."""
-        size = grey.shape[-2:]
-        ab = F.interpolate(answer, size, mode="bilinear", align_corners=False)
-        lightness = rgb_to_lab((grey / 255).expand(-1, 3, -1, -1))[:, :1]
-        return lab_to_rgb(torch.cat([lightness, ab * self.saturation], 1))  # (n, 3, s, s)
+from photochrom.colorize.errors import ModelError, WrongWeights
+from photochrom.colorize.generator.colour import cbcr
+from photochrom.colorize.generator.deoldify import LAYOUTS, DeOldify
+from photochrom.colorize.generator.device import (
+    DTYPES,
+    choose_device,
+    choose_precision,
+    device_errors,
+)
+from photochrom.colorize.generator.inference import inference_form
+from photochrom.colorize.generator.known import KnownModel
+from photochrom.colorize.generator.painters import DeOldifyPainter, Painter, PocketPainter
+from photochrom.colorize.generator.pocket import PocketNetwork, fuse
+from photochrom.colorize.generator.weights import Weights, fill, read_weights
 
 
 class Replica:
-    """One painter on one device: the generator that does the work."""
+    """One painter on one device: the generator that does the work.
+
+    Called with the network's own input (n, c, s, s) it gives the network's own answer in float32:
+    DeOldify's raw colours in [-3, 3] for a picture (n, 3, s, s) normalised as ImageNet's.
+    """
 
     def __init__(
-        self, painter: Painter, *, name: str, weights_sha256: str, device: str, precision: str
+        self,
+        painter: Painter,
+        *,
+        name: str,
+        weights_sha256: str,
+        device: torch.device,
+        precision: str,
+        compiled: bool = False,
     ) -> None:
         self.name = name
         self.weights_sha256 = weights_sha256
         self.precision = precision
-        self._device = choose_device(device)
-        self.device = str(self._device)
+        self.device = str(device)
+        self._device, self._dtype = device, DTYPES[precision]
         self._painter = painter
         network = painter.network.eval().requires_grad_(False)
-        with memory_errors():
-            network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with device_errors():
+            network.to(device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = torch.compile(network) if compiled else network
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the network's answer; raises OutOfMemory, DeviceLost."""
+        with device_errors():
+            x = x.to(self._device, self._dtype, memory_format=torch.channels_last)
+            answer: Tensor = self._network(x)
+            return answer.float()
 
     @torch.inference_mode()
     def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s)."""
+        """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s); raises OutOfMemory, DeviceLost."""
         if squares.dtype != np.uint8 or squares.ndim != 3 or squares.shape[1] != squares.shape[2]:
             raise ModelError(f"not grey 8-bit squares: {squares.dtype} {squares.shape}")
         if len(squares) == 0:
             return np.empty((*squares.shape, 2), np.uint8)
-        with memory_errors():
+        with device_errors():
             grey = self._upload(squares)[:, None].float()  # (n, 1, s, s)
-            x = self._painter.prepare(grey).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(
-                self._device.type, DTYPES[self.precision], enabled=self.precision != "float32"
-            ):
-                answer = self._painter.network(x)
-            plates = 128 + 255 * cbcr(self._painter.render(answer.float(), grey))
+            picture = self._painter.render(self(self._painter.prepare(grey)), grey)
+            plates = 128 + 255 * cbcr(picture)
             plates = plates.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
             return self._download(plates.contiguous())  # (n, s, s, 2)
+
+    def warm_up(self, side: int, count: int) -> float:
+        """Paint blank squares once, and return the seconds that compiling and first calls took."""
+        start = time.perf_counter()
+        self.chroma(np.zeros((count, side, side), np.uint8))
+        return time.perf_counter() - start
 
     def _upload(self, squares: NDArray[np.uint8]) -> Tensor:
         """Return the squares on the device, page-locked on the way to a GPU."""
@@ -107,37 +99,53 @@ class Replica:
         return host.numpy()
 
 
-def load_pocket(file: Path, *, name: str, sha256: str, device: str, precision: str) -> Replica:
-    """Return a replica of the Pocket weights in a file."""
+def load_replica(
+    model: KnownModel,
+    file: Path,
+    *,
+    sha256: str,
+    device: str,
+    precision: str,
+    threads: int | None,
+    compiled: bool,
+) -> Replica:
+    """Return a replica of the weights in a file."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    place = choose_device(device)
+    precision = choose_precision(precision, model.precision, place)
     weights = read_weights(file)
+    if model.family == "pocket":
+        painter: Painter = _pocket(weights, file)
+    else:
+        painter = _deoldify(model, weights, file, DTYPES[precision], place)
+    return Replica(
+        painter,
+        name=model.name,
+        weights_sha256=sha256,
+        device=place,
+        precision=precision,
+        compiled=compiled,
+    )
+
+
+def _pocket(weights: Weights, file: Path) -> PocketPainter:
     if weights.facts.get("family") != "pocket":
         raise WrongWeights(f"{file} says it is of family {weights.facts.get('family')!r}")
     network = PocketNetwork()
     fill(network, weights, file)
     fuse(network.eval())
-    painter = PocketPainter(network, float(weights.facts["saturation"]))
-    return Replica(painter, name=name, weights_sha256=sha256, device=device, precision=precision)
+    return PocketPainter(network, float(weights.facts["saturation"]))
 
 
-def choose_device(device: str) -> torch.device:
-    """Return the named device; "auto" is a GPU where there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"this machine has no device {device!r}: {reason}") from error
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn torch's ways of saying that memory ran out into OutOfMemory."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(str(error).splitlines()[0]) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory(str(error).splitlines()[0]) from error
+def _deoldify(
+    model: KnownModel, weights: Weights, file: Path, dtype: torch.dtype, device: torch.device
+) -> DeOldifyPainter:
+    named = weights.facts.get("model", model.name)
+    if named != model.name:
+        raise WrongWeights(f"{file} says it was imported as {named}, not as {model.name}")
+    with torch.device("meta"):
+        network = DeOldify(LAYOUTS[model.layout])
+    fill(network, weights, file)
+    with device_errors():
+        return DeOldifyPainter(inference_form(network.eval(), dtype, device))

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photochrom.colorize.errors import ModelError, WrongWeights
+from photochrom.colorize.generator.known import known_models, layout_of
 
 if TYPE_CHECKING:  # digests are asked for where torch must not be imported
     from torch import Tensor, nn
 
 METADATA_KEY = "photochrom"
+ZIP_HEAD, PICKLE_HEAD = b"PK\x03\x04", b"\x80"
 SHOWN = 5  # names listed in an error
 
 
@@ -42,7 +44,26 @@ def check_digest(name: str, found: str, wanted: str | None) -> None:
 
 
 def read_weights(file: Path) -> Weights:
-    """Return a safetensors file's tensors and the facts written with them."""
+    """Return the weights in a file, safetensors or a torch checkpoint: its content decides.
+
+    Only safetensors tell facts. Raises ModelError for anything else, and for damaged files.
+    """
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(9)
+    except OSError as error:
+        raise ModelError(f"cannot read the weights {file}: {error.strerror}") from error
+    if head[8:] == b"{":
+        return _read_safetensors(file)
+    if head.startswith((ZIP_HEAD, PICKLE_HEAD)):
+        from photochrom.colorize.generator.checkpoint import read_checkpoint
+
+        return read_checkpoint(file)
+    what = f"it begins with {head[:8]!r}" if head else "it is empty"
+    raise ModelError(f"{file} is neither safetensors nor a torch checkpoint: {what}")
+
+
+def _read_safetensors(file: Path) -> Weights:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -52,22 +73,44 @@ def read_weights(file: Path) -> Weights:
             facts = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise ModelError(f"{file} is not a safetensors file of weights: {error}") from error
+    if not isinstance(facts, dict):
+        raise ModelError(f"{file} tells its facts in another form: {facts!r}")
     return Weights(tensors, facts)
 
 
 def fill(network: nn.Module, weights: Weights, file: Path) -> None:
-    """Put the weights into the network in float32; names and shapes must all match."""
+    """Put the weights into the network in float32; names and shapes must all match.
+
+    The network takes the tensors themselves, without a copy where they are in float32 already.
+    """
+    check_fit(network, weights, file)
+    floats = {name: tensor.float() for name, tensor in weights.tensors.items()}
+    network.load_state_dict(floats, strict=False, assign=True)
+
+
+def check_fit(network: nn.Module, weights: Weights, file: Path) -> None:
+    """Raise WrongWeights unless names and shapes are the network's, which may be a meta one.
+
+    Old files may lack `num_batches_tracked`, which counts training steps and colours nothing.
+    """
     ours = network.state_dict()
     counters = {name for name in ours if name.endswith("num_batches_tracked")}
     missing = ours.keys() - weights.tensors.keys() - counters
     extra = weights.tensors.keys() - ours.keys()
     if missing or extra:
-        raise WrongWeights(f"{file} fits another network: {_told(missing, extra)}")
+        told = _told(missing, extra)
+        raise WrongWeights(f"{file} fits another network{_whose(weights)}: {told}")
     for name, tensor in weights.tensors.items():
         if tensor.shape != ours[name].shape:
             shapes = f"{tuple(tensor.shape)}, not {tuple(ours[name].shape)}"
-            raise WrongWeights(f"{file} fits another network: {name} is {shapes}")
-    network.load_state_dict({k: v.float() for k, v in weights.tensors.items()}, strict=False)
+            raise WrongWeights(f"{file} fits another network{_whose(weights)}: {name} is {shapes}")
+
+
+def _whose(weights: Weights) -> str:
+    """Return whose the weights look like, to stand behind "another network"."""
+    layout = layout_of(weights.tensors)
+    names = [model.name for model in known_models() if model.layout == layout]
+    return f" ({' or '.join(names or [layout])} by the looks of it)" if layout else ""
 
 
 def _told(missing: Collection[str], extra: Collection[str]) -> str:

@@ -12,8 +12,11 @@ from photochrom.colorize.picture.printing import Origin, Print, PrintFacts
 from photochrom.colorize.picture.recipe import PrintRecipe, format_of
 from photochrom.colorize.picture.tone import ToneTable
 
-PIXELS = 1
-"""Version of everything that decides a sample: luma, tone, upsampling, merge, area scaling."""
+PIXELS = 2
+"""Version of everything that decides a sample: luma, tone, square, upsampling, merge, scaling.
+
+2: the square that a generator sees is stretched by Pillow, bilinearly, as DeOldify's are.
+"""
 
 __all__ = [
     "PIXELS",

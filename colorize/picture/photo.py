@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.colour import is_colour
 from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
-from photochrom.colorize.picture.luma import Samples, luma, luma_sha256, top_of, type_of
-from photochrom.colorize.picture.scaling import area
+from photochrom.colorize.picture.luma import Samples, luma, luma_sha256, strips, top_of, type_of
 from photochrom.colorize.picture.source import Header, Source
 from photochrom.colorize.picture.tone import ToneSetting, ToneTable
 
@@ -87,15 +87,27 @@ class Photo:
     def square(self, size: int, tone: ToneTable) -> NDArray[np.uint8]:
         """Return the toned luma stretched to (size, size) at 8 bits: what a generator sees.
 
-        It is kept: made once, wherever there is time for it.
+        Bilinear over all that each pixel covers, by Pillow: DeOldify's squares are made so. It is
+        kept: made once, wherever there is time for it.
         """
         key = (size, tone.sha256)
         if key not in self._squares:
-            small = area(self.luma, size, size, tone.entries)
-            top = top_of(self.bits)
-            grey = (small.astype(np.uint32) * 255 + top // 2) // top
-            self._squares[key] = grey.astype(np.uint8)
+            grey = Image.fromarray(self._toned_8_bits(tone))  # shares the memory
+            square = grey.resize((size, size), Image.Resampling.BILINEAR)
+            self._squares[key] = np.asarray(square)
         return self._squares[key]
+
+    def _toned_8_bits(self, tone: ToneTable) -> NDArray[np.uint8]:
+        """Return the toned luma at 8 bits; of an 8-bit positive the plane itself, not a copy."""
+        top = top_of(self.bits)
+        if tone.entries is None and top == 255:
+            return self.luma.view(np.uint8)
+        entries = np.arange(top + 1) if tone.entries is None else tone.entries
+        table = ((entries.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
+        grey = np.empty(self.luma.shape, np.uint8)
+        for first, last in strips(*self.luma.shape):  # numpy widens what it looks up by
+            grey[first:last] = table[self.luma[first:last]]
+        return grey
 
     @cached_property
     def _squares(self) -> dict[tuple[int, str], NDArray[np.uint8]]:

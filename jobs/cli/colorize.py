@@ -21,14 +21,23 @@ def colorize(
     format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff.")] = "jpeg",
     long_side: Annotated[int | None, typer.Option(help="Pixels; full size if left out.")] = None,
     model: Annotated[str, typer.Option(help="Which generator.")] = "pocket",
-    render_size: Annotated[int, typer.Option(help="What it sees, a multiple of 16.")] = 256,
+    weights: Annotated[Path | None, typer.Option(help="Its file, if it is not embedded.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16; auto is the model's own.")
+    ] = "auto",
+    render_size: Annotated[
+        str, typer.Option(help="What it sees, a multiple of 16; auto is the model's own.")
+    ] = "auto",
     negative: Annotated[bool, typer.Option(help="The photos are negatives.")] = False,
     json: Json = False,
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""
     from photochrom.jobs.few import Few, settings
 
-    few = Few(settings(format, long_side, model, render_size, negative), out)
+    asked = settings(
+        format, long_side, model, render_size, negative, weights=weights, precision=precision
+    )
+    few = Few(asked, out)
     results = [few.colorize(path, target) for path, target in few.targets(paths)]
     if json:
         show_json([result.as_dict() for result in results])

@@ -55,6 +55,8 @@ def status(out: Out, set_: Changes = None, json: Json = False) -> None:
         f"{found.committed} of {found.planned} planned photographs have their row, "
         f"in {found.plans} plans; {found.shards_left} shards are left"
     )
+    if found.low_chroma:
+        console.print(f"{found.low_chroma} of the colorized show next to no colour (`low_chroma`)")
     if found.rate:
         console.print(
             f"{found.rate:.1f} photographs a second, {found.cpu_seconds_each:.2f} CPU-seconds each"

@@ -21,6 +21,7 @@ from photochrom.cluster import (
     Progress,
     RayPool,
     Ready,
+    WorkerLost,
 )
 
 # The workers' processes cannot import this file, so its classes travel by value.
@@ -53,6 +54,8 @@ class Scribe:
                     raise ValueError("ink on the desk")
                 case "tear":
                     raise TornPageError(page=7)
+                case "break":
+                    raise WorkerLost("device", "the quill\nis broken")
                 case "die":
                     os.kill(os.getpid(), signal.SIGKILL)
                 case "sleep":
@@ -112,6 +115,14 @@ def events_until(pool: Pool, kind: type[Event], number: int = 1) -> list[Event]:
     return events
 
 
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def told(events: Sequence[Event]) -> list[object]:
     return [event.value for event in events if isinstance(event, Progress)]
 
@@ -155,6 +166,21 @@ def test_what_an_item_raises_is_told_and_the_worker_goes_on(make_pool: MakePool)
         assert events_until(pool, Done) == [Progress(worker, "good", "three"), Done(worker, "good")]
 
 
+def test_a_worker_that_can_do_no_more_dies_over_its_item_and_is_replaced(
+    make_pool: MakePool,
+) -> None:
+    with closing(make_pool(Scribe)) as pool:
+        worker = events_until(pool, Ready)[0].worker
+        pool.send("fatal", "one break two")
+        *before, died = events_until(pool, Died)
+        assert told(before) == ["one"]
+        assert died == Died(worker, "fatal", "the quill is broken", "device")
+        assert pool.free() == 0
+        assert [type(event) for event in events_until(pool, Ready)] == [Ready]
+        pool.send("next", "three")
+        assert told(events_until(pool, Done)) == ["three"]
+
+
 def test_an_exception_that_does_not_travel_is_told_all_the_same(make_pool: MakePool) -> None:
     with closing(make_pool(Scribe)) as pool:
         worker = events_until(pool, Ready)[0].worker
@@ -172,6 +198,20 @@ def test_workers_that_never_start_end_the_pool(
 ) -> None:
     with closing(make_pool(worker_class)) as pool, pytest.raises(PoolError, match=cause):
         events_until(pool, Ready)
+
+
+def test_a_worker_that_cannot_be_made_anew_here_ends_the_pool(tmp_path: Path) -> None:
+    class Once(Scribe):
+        def __init__(self, place: str) -> None:
+            Path(place).mkdir()
+            super().__init__(place)
+
+    with closing(InlinePool(Once, (str(tmp_path / "desk"),))) as pool:
+        events_until(pool, Ready)
+        pool.send("fatal", "break")
+        assert isinstance(events_until(pool, Died)[-1], Died)
+        with pytest.raises(PoolError, match="the worker did not start: FileExistsError"):
+            events_until(pool, Ready)
 
 
 def test_an_idle_pool_waits_out_the_timeout(make_pool: MakePool) -> None:
@@ -251,6 +291,22 @@ class TestRayPool:
             assert isinstance(events[-1], Died)
             assert (events[-1].worker, events[-1].key, events[-1].kind) == (first, None, "failing")
             assert events_until(pool, Ready)[-1].worker != first
+
+    def test_the_process_of_a_worker_that_can_do_no_more_ends(self) -> None:
+        with closing(ray_pool(Scribe)) as pool:
+            pids: list[int] = []
+            for _ in range(2):
+                ready = events_until(pool, Ready)[-1]
+                assert isinstance(ready, Ready)
+                assert isinstance(ready.facts, dict)
+                pids.append(ready.facts["pid"])
+                pool.send("fatal", "break")
+                events_until(pool, Died)
+            assert pids[0] != pids[1]
+            deadline = time.monotonic() + 30
+            while alive(pids[0]):
+                assert time.monotonic() < deadline, "it is still there"
+                time.sleep(0.05)
 
     def test_a_silent_worker_loses_its_lease(self) -> None:
         with closing(ray_pool(Scribe, lease_seconds=1.0)) as pool:

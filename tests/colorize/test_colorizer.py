@@ -1,7 +1,8 @@
-"""The loop around a generator: order and length kept, memory halved, failures typed."""
+"""The loop around a generator: sizes chosen, order kept, memory saved, failures typed."""
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from photochrom.colorize.colorizer import RENDER_SIZE, Colorizer, Failure
-from photochrom.colorize.errors import ModelError, OutOfMemory
+from photochrom.colorize.colorizer import Colorizer, Failure, auto_render_size
+from photochrom.colorize.errors import DeviceLost, ModelError, OutOfMemory
 from photochrom.colorize.generator.echo import ECHO_SHA256, EchoGenerator
 from photochrom.colorize.picture import Photo, Plate, ToneTable
+from photochrom.colorize.picture.plate import agreement
 from photochrom.colorize.picture.source import Header
 from tests.colorize.picture.lightbox import Samples, grain, scene
 
 
 class NarrowGenerator(EchoGenerator):
-    """An echo on a device with room for `room` squares; it notes the batches it saw."""
+    """An echo on a device with room for `room` squares of `side`; it notes the batches it saw."""
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, room: int, side: int = 4096) -> None:
+        self.room, self.side = room, side
         self.seen: list[int] = []
+        self.sides: list[int] = []
 
     def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         self.seen.append(len(squares))
-        if len(squares) > self.room:
-            raise OutOfMemory(f"no room for {len(squares)}")
+        self.sides.append(squares.shape[-1])
+        if len(squares) > self.room or squares.shape[-1] > self.side:
+            raise OutOfMemory(f"no room for {squares.shape}")
         return super().chroma(squares)
 
 
@@ -76,12 +80,75 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_the_painter_is_named() -> None:
-    (plate,) = plates_of(Colorizer(EchoGenerator()).paint(PHOTOS[:1]))
+    (plate,) = plates_of(Colorizer(EchoGenerator()).paint(PHOTOS[:1], 48))
     painter = plate.painter
     assert (painter.model, painter.weights_sha256) == ("echo", ECHO_SHA256)
-    assert (painter.render_size, painter.precision) == (RENDER_SIZE, "float32")
-    assert plate.chroma.shape == (RENDER_SIZE, RENDER_SIZE, 2)
+    assert (painter.render_size, painter.precision) == (48, "float32")
+    assert plate.chroma.shape == (48, 48, 2)
     assert plate.chroma.dtype == np.uint8
+
+
+# --- the size of the square -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("native", "width", "height", "size"),
+    [
+        (256, 4000, 3000, 256),
+        (256, 256, 10, 256),
+        (256, 200, 192, 256),
+        (256, 192, 20, 192),
+        (256, 20, 129, 192),
+        (256, 128, 128, 128),
+        (256, 30, 20, 128),
+        (560, 561, 20, 560),
+        (560, 559, 20, 560),
+        (560, 512, 20, 512),
+        (560, 513, 20, 560),
+        (336, 321, 20, 336),
+        (336, 320, 320, 320),
+    ],
+)
+def test_a_small_photo_is_not_stretched_far(
+    native: int, width: int, height: int, size: int
+) -> None:
+    assert auto_render_size(native, width, height) == size
+
+
+@given(st.sampled_from([256, 336, 560]), st.integers(1, 2000), st.integers(1, 2000))
+def test_the_rule_of_sizes_holds_everywhere(native: int, width: int, height: int) -> None:
+    size = auto_render_size(native, width, height)
+    assert 128 <= size <= native
+    assert size % 64 == 0 or size == native
+    assert size == native or max(width, height) <= size
+    assert size - max(width, height) < 64 or size == 128
+
+
+def test_photos_of_one_size_are_one_batch() -> None:
+    sides = (300, 20, 150, 256, 40, 190, 7)
+    photos = [photo_of(grain(20, side, seed=side)) for side in sides]
+    generator = NarrowGenerator(9)
+    plates = plates_of(Colorizer(generator).paint(photos))
+    sizes = [256, 128, 192, 256, 128, 192, 128]
+    assert [plate.painter.render_size for plate in plates] == sizes
+    assert sorted(zip(generator.sides, generator.seen, strict=True)) == [
+        (128, 3),
+        (192, 2),
+        (256, 2),
+    ]
+    for plate, photo, size in zip(plates, photos, sizes, strict=True):
+        assert np.array_equal(plate.chroma, alone(photo, size))
+        assert plate.fallback == ""
+
+
+def test_a_size_that_is_given_is_for_all() -> None:
+    photos = [photo_of(grain(20, side)) for side in (300, 20)]
+    generator = NarrowGenerator(9)
+    plates_of(Colorizer(generator).paint(photos, 32))
+    assert (generator.seen, generator.sides) == ([2], [32])
+
+
+# --- memory ---------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 7), st.integers(1, 8))
@@ -92,14 +159,67 @@ def test_out_of_memory_halves_the_batch(count: int, room: int) -> None:
     assert len(plates) == count
     for plate, photo in zip(plates, PHOTOS, strict=False):
         assert np.array_equal(plate.chroma, alone(photo))
-        assert plate.fallback == ("split" if count > room else "")
+        assert (plate.fallback == "") == (count <= room)
     assert sum(n for n in generator.seen if n <= room) == count, "nothing is painted twice"
 
 
 def test_room_for_two() -> None:
     generator = NarrowGenerator(2)
-    plates_of(Colorizer(generator).paint(PHOTOS[:5], 32))
+    plates = plates_of(Colorizer(generator).paint(PHOTOS[:5], 32))
     assert generator.seen == [5, 2, 3, 1, 2]
+    steps = [plate.fallback for plate in plates]
+    assert steps == ["halved", "halved", "one_at_a_time", "halved", "halved"]
+
+
+def test_room_for_one() -> None:
+    plates = plates_of(Colorizer(NarrowGenerator(1)).paint(PHOTOS[:4], 32))
+    assert {plate.fallback for plate in plates} == {"one_at_a_time"}
+    (single,) = plates_of(Colorizer(NarrowGenerator(1)).paint(PHOTOS[:1], 32))
+    assert single.fallback == ""
+
+
+def test_a_photo_is_painted_smaller_only_if_that_is_allowed() -> None:
+    generator = NarrowGenerator(1, side=300)
+    (failure,) = Colorizer(generator).paint(PHOTOS[:1], 560)
+    assert isinstance(failure, Failure)
+    assert generator.sides == [560]
+    generator = NarrowGenerator(1, side=300)
+    (plate,) = plates_of(Colorizer(generator).paint(PHOTOS[:1], 560, smallest=208))
+    assert generator.sides == [560, 416, 304, 224]
+    assert (plate.painter.render_size, plate.fallback) == (224, "smaller")
+    assert np.array_equal(plate.chroma, alone(PHOTOS[0], 224))
+
+
+def test_smaller_stops_where_it_is_told() -> None:
+    for smallest, tried in ((304, [560, 416, 304]), (320, [560, 416]), (560, [560])):
+        generator = NarrowGenerator(1, side=48)
+        (failure,) = Colorizer(generator).paint(PHOTOS[:1], 560, smallest=smallest)
+        assert isinstance(failure, Failure)
+        assert isinstance(failure.error, OutOfMemory)
+        assert generator.sides == tried
+
+
+def test_only_who_has_no_room_alone_gets_smaller() -> None:
+    """Sizes are mixed: the small photo's square fits, the large one's does not."""
+    photos = [photo_of(grain(20, side)) for side in (300, 20)]
+    made = plates_of(Colorizer(NarrowGenerator(2, side=200)).paint(photos, smallest=64))
+    assert [(p.painter.render_size, p.fallback) for p in made] == [(192, "smaller"), (128, "")]
+
+
+def test_a_failed_attempt_lets_go_of_its_memory_before_the_next() -> None:
+    held: list[weakref.ref[NDArray[np.float32]]] = []
+
+    class Hungry(NarrowGenerator):
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            assert [one() for one in held] == [None] * len(held), "an earlier attempt is held"
+            on_device = squares.astype(np.float32)
+            held.append(weakref.ref(on_device))
+            return super().chroma(squares)
+
+    made = Colorizer(Hungry(0)).paint(PHOTOS[:4], 32)
+    assert len(held) == 7
+    assert all(isinstance(one, Failure) for one in made)
+    assert held[-1]() is None, "a Failure holds on to the device's memory"
 
 
 def test_no_room_for_one_is_a_failure() -> None:
@@ -109,6 +229,9 @@ def test_no_room_for_one_is_a_failure() -> None:
         assert isinstance(one, Failure)
         assert isinstance(one.error, OutOfMemory)
         assert one.error.retriable
+
+
+# --- other errors ---------------------------------------------------------------------------------
 
 
 def test_a_model_error_fails_its_whole_batch() -> None:
@@ -130,6 +253,69 @@ def test_other_errors_are_not_swallowed() -> None:
         Colorizer(Broken()).paint(PHOTOS, 32)
 
 
+@pytest.mark.parametrize("confidence", [False, True])
+def test_a_lost_device_is_no_photos_failure(confidence: bool) -> None:
+    class Lost(NarrowGenerator):
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            if len(self.seen) == int(confidence):
+                raise DeviceLost("illegal memory access")
+            return super().chroma(squares)
+
+    with pytest.raises(DeviceLost):
+        Colorizer(Lost(9)).paint(PHOTOS, 32, confidence=confidence)
+
+
+# --- confidence -----------------------------------------------------------------------------------
+
+
+class StraightGenerator(EchoGenerator):
+    """An echo without its drift, so that a mirrored square gets mirrored colours."""
+
+    def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.stack([squares // 2 + 64, 200 - squares // 2], -1)
+
+
+def test_confidence_is_how_far_the_mirrored_square_agrees() -> None:
+    plates = plates_of(Colorizer(EchoGenerator()).paint(PHOTOS, 32, confidence=True))
+    for plate, photo in zip(plates, PHOTOS, strict=True):
+        square = photo.square(32, plate.tone)
+        mirrored = EchoGenerator().chroma(square[None, :, ::-1])[0][:, ::-1]
+        assert plate.confidence == agreement(plate.chroma, mirrored)
+        assert 0 < plate.confidence < 1
+    for plate in plates_of(Colorizer(StraightGenerator()).paint(PHOTOS, 32, confidence=True)):
+        assert plate.confidence == 1
+
+
+def test_confidence_changes_no_plate_and_costs_nothing_unasked() -> None:
+    asked, unasked = NarrowGenerator(9), NarrowGenerator(9)
+    measured = plates_of(Colorizer(asked).paint(PHOTOS, 32, confidence=True))
+    plain = plates_of(Colorizer(unasked).paint(PHOTOS, 32))
+    assert [plate.sha256 for plate in measured] == [plate.sha256 for plate in plain]
+    assert {plate.confidence for plate in plain} == {None}
+    assert (asked.seen, unasked.seen) == ([7, 7], [7])
+
+
+def test_no_room_for_the_mirror_leaves_confidence_open() -> None:
+    class Tired(NarrowGenerator):
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            self.room = 9 if not self.seen else 0
+            return super().chroma(squares)
+
+    plates = plates_of(Colorizer(Tired(9)).paint(PHOTOS, 32, confidence=True))
+    assert {(plate.confidence, plate.fallback) for plate in plates} == {(None, "")}
+
+
+def test_confidence_comes_with_a_fallback_too() -> None:
+    generator = NarrowGenerator(1, side=100)
+    plates = plates_of(Colorizer(generator).paint(PHOTOS[:2], 112, smallest=64, confidence=True))
+    for plate in plates:
+        assert (plate.fallback, plate.painter.render_size) == ("smaller", 80)
+        assert plate.confidence is not None
+
+
+# --- tones, loading, printing ---------------------------------------------------------------------
+
+
 def test_tables_belong_to_their_photos() -> None:
     photos = [photo_of(scene(40, 50)), photo_of(scene(40, 50, 16))]
     tables = [photo.tone_table("negative", "collection") for photo in photos]
@@ -147,7 +333,8 @@ def test_a_table_too_few_is_an_error() -> None:
 
 
 def test_echo_loads_by_name() -> None:
-    (plate,) = plates_of(Colorizer.load("echo", device="cpu").paint(PHOTOS[:1], 32))
+    colorizer = Colorizer.load("echo", device="cpu", precision="auto", threads=1, compiled=False)
+    (plate,) = plates_of(colorizer.paint(PHOTOS[:1], 32))
     assert np.array_equal(plate.chroma, alone(PHOTOS[0]))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from photochrom.colorize.picture import ToneTable
+from photochrom.colorize.picture import PIXELS, ToneTable
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.ready import DUPLICATES
@@ -201,7 +201,7 @@ def test_a_release_with_other_pixels_refuses(job_folder: Path) -> None:
     store.put(JOB_FILE, json.dumps(pinned).encode())
     before = listing(store)
     write_photos(job_folder / "scans", 1, first=6)
-    with pytest.raises(OtherJob, match=r"paint\.pixels is 2 there and 1 here"):
+    with pytest.raises(OtherJob, match=rf"paint\.pixels is {PIXELS + 1} there and {PIXELS} "):
         drive(job)
     assert listing(store) == before
 

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.errors import DeviceLost, ModelError, SettingsError
+from photochrom.colorize.generator.echo import EchoGenerator
+from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture.luma import luma
 from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, read_marks
 from photochrom.jobs.errors import ManifestError
@@ -125,6 +129,9 @@ def test_names_are_shown_as_they_are(tmp_path: Path, program: Program) -> None:
         (("--format", "none"), "--format: none makes no prints"),
         (("--long-side", "2"), "--long-side: "),
         (("--render-size", "100"), "--render-size: "),
+        (("--render-size", "large"), "or: Input should be 'auto'"),
+        (("--precision", "int8"), "--precision: "),
+        (("--weights", "lost.safetensors"), "echo has no weights: leave "),
         (("--model", "rembrandt"), "no model is called 'rembrandt'"),
     ],
 )
@@ -135,6 +142,34 @@ def test_what_cannot_be_is_said_in_one_line(
     assert answer.code in (1, 2)
     assert words in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+def test_weights_and_precision_are_the_generators(tmp_path: Path) -> None:
+    pocket = find_model("pocket").embedded
+    assert pocket is not None
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(pocket.read_bytes())
+    asked = settings("png", None, "pocket", "64", weights=mine, precision="bfloat16")
+    assert asked.paint.render_size == 64
+    photo = write_photo(tmp_path / "n.png", 1)
+    Few(asked, tmp_path).colorize(photo, tmp_path / "p.png")
+    marks = read_marks(tmp_path / "p.png").marks
+    assert marks is not None
+    assert marks.WeightsSHA256 == find_model("pocket").sha256
+    mine.write_bytes(b"spoiled")
+    with pytest.raises(ModelError):
+        Few(asked, tmp_path)
+
+
+def test_a_lost_device_ends_it(tmp_path: Path) -> None:
+    class Lost(EchoGenerator):
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            raise DeviceLost("illegal memory access")
+
+    few = Few(echo(), tmp_path)
+    few._colorizer = Colorizer(Lost())
+    with pytest.raises(DeviceLost):
+        few.colorize(write_photo(tmp_path / "n.png"), tmp_path / "p.png")
 
 
 def test_settings_are_checked_before_anything_is_loaded() -> None:

@@ -23,6 +23,8 @@ from photochrom.jobs.records import (
     schema_of,
     to_parquet,
 )
+from photochrom.jobs.store import Store
+from tests.jobs.archive import keys
 
 ROWS = [PlanRow, LedgerRow, PrintedRow, EventRow]
 _VALUES: dict[type, st.SearchStrategy[Any]] = {
@@ -80,7 +82,8 @@ def test_columns_of_later_versions_are_left_out() -> None:
 def test_columns_that_may_be_absent_are_none() -> None:
     schema = schema_of(LedgerRow)
     required = [field.name for field in schema if not field.nullable]
-    values = {"started_at": event().at, "finished_at": event().at, "ai_colorized": False}
+    values: dict[str, Any] = {"started_at": event().at, "finished_at": event().at}
+    values |= {field.name: False for field in schema if field.type == pa.bool_()}
     numbers = {f.name: 0 for f in schema if f.type in (pa.int64(), pa.float64())}
     record = {name: values.get(name, numbers.get(name, "")) for name in required}
     sink = pa.BufferOutputStream()
@@ -89,6 +92,16 @@ def test_columns_that_may_be_absent_are_none() -> None:
     (row,), _ = from_parquet(LedgerRow, bytes(sink.getvalue()))
     assert row.plate_uri is None
     assert row.source_sha256 is None
+
+
+def test_a_row_of_before_low_chroma_has_none(place: Store) -> None:
+    (key, *_) = keys(place, "ledger")
+    table = pq.read_table(pa.BufferReader(place.read(key)))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.drop_columns(["low_chroma"]), sink)
+    rows, _ = from_parquet(LedgerRow, bytes(sink.getvalue()))
+    assert rows
+    assert {row.low_chroma for row in rows} == {False}
 
 
 def test_the_same_rows_are_the_same_bytes() -> None:

@@ -60,6 +60,11 @@ def test_places_on_the_command_line_are_relative_to_here(
     ("change", "section", "key", "value"),
     [
         ("paint.render_size=384", "paint", "render_size", 384),
+        ("paint.render_size=auto", "paint", "render_size", "auto"),
+        ("paint.smallest_render_size=96", "paint", "smallest_render_size", 96),
+        ("paint.smallest_render_size=null", "paint", "smallest_render_size", None),
+        ("paint.confidence=true", "paint", "confidence", True),
+        ("paint.compiled=false", "paint", "compiled", False),
         ("paint.model=artistic", "paint", "model", "artistic"),
         ("print.format=none", "print", "format", "none"),
         ("print.long_side=null", "print", "long_side", None),
@@ -89,7 +94,10 @@ def test_later_changes_win_over_earlier_and_over_the_file(job_file: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "siblings"),
     [
-        ("paint.rendersize=1", "model, precision, render_size, sha256, tone, weights"),
+        (
+            "paint.rendersize=1",
+            "compiled, confidence, model, precision, render_size, sha256",
+        ),
         ("colour=1", "allow, columns, limits, manifest"),
         ("storage.source.key=1", "access_key_env, anonymous, endpoint"),
         ("print.q=1", "compression, format, long_side, quality"),
@@ -106,7 +114,10 @@ def test_an_unknown_key_names_its_siblings(change: str, siblings: str) -> None:
     ("change", "words"),
     [
         ("paint.render_size=100", "paint.render_size: "),
-        ("paint.render_size=16", "greater than or equal to 64"),
+        ("paint.render_size=16", "greater than or equal to 64, or: Input should be 'auto'"),
+        ("paint.render_size=large", "paint.render_size: Input should be a valid integer"),
+        ("paint.smallest_render_size=90", "paint.smallest_render_size: "),
+        ("paint.precision=int8", "'auto', 'float32', 'bfloat16' or 'float16'"),
         ("paint.tone=sepia", "'auto', 'positive' or 'negative'"),
         ("run.replicas=many", "run.replicas: "),
         ("run.attempts=1", "run.attempts: "),

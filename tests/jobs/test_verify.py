@@ -16,6 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from photochrom.colorize.picture import PIXELS
 from photochrom.colorize.picture.luma import luma
 from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.audit.verify import Verifier
@@ -368,6 +369,6 @@ def test_a_lost_commit(place: Store) -> None:
 
 def test_a_place_of_other_rules_is_not_judged_by_ours(place: Store) -> None:
     text = place.read("job.json").decode()
-    place.put("job.json", text.replace('"pixels": 1', '"pixels": 99').encode())
+    place.put("job.json", text.replace(f'"pixels": {PIXELS}', '"pixels": 99').encode())
     with pytest.raises(OtherJob, match="PIXELS 99"):
         findings(place)

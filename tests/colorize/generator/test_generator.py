@@ -30,16 +30,33 @@ def test_nothing_but_loading_a_network_imports_torch() -> None:
 
 def test_known_models_are_listed() -> None:
     models = {model.name: model for model in known_models()}
-    assert set(models) == {"pocket", "echo"}
+    assert set(models) == {"pocket", "artistic", "stable", "video", "echo"}
     assert models["pocket"].licence == "Apache-2.0"
-    assert all(len(model.sha256) == 64 for model in models.values())
+    pinned = {name for name, model in models.items() if len(model.sha256 or "") == 64}
+    assert pinned == {"pocket", "echo"}
+    assert {name for name, model in models.items() if "jantic" in model.publisher} == {
+        *("artistic", "stable", "video")
+    }
+    assert [models[name].render_size for name in ("artistic", "stable", "video")] == [560, 560, 336]
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="no model is called 'sepia'; known are pocket, echo"):
+    with pytest.raises(
+        ModelError, match=r"no model is called 'sepia'; known are pocket, artistic, .*echo"
+    ):
         load_generator("sepia")
     with pytest.raises(ModelError, match="known are"):
         weights_digest("sepia")
+
+
+@pytest.mark.parametrize("name", ["artistic", "stable", "video"])
+def test_weights_that_do_not_ship_are_asked_for(name: str) -> None:
+    asked = rf"weights of {name} do not ship .*github\.com/jantic.*--set paint\.weights=FILE"
+    with pytest.raises(ModelError, match=asked) as told:
+        load_generator(name)
+    assert "\n" not in str(told.value)
+    with pytest.raises(ModelError, match=asked):
+        weights_digest(name)
 
 
 def test_an_unknown_attribute_is_an_attribute_error() -> None:

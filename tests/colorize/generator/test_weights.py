@@ -11,8 +11,16 @@ from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator import weights_digest
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.generator.pocket import PocketNetwork
-from photochrom.colorize.generator.weights import check_digest, digest, fill, read_weights
+from photochrom.colorize.generator.weights import (
+    METADATA_KEY,
+    check_digest,
+    check_fit,
+    digest,
+    fill,
+    read_weights,
+)
 from photochrom.colorize.training.export import export
+from tests.colorize.generator.published import publish
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +48,34 @@ def test_missing_and_extra_names_are_told(exported: Path, tmp_path: Path) -> Non
     save_file(tensors, file)
     with pytest.raises(WrongWeights, match=r"missing chroma\.weight; extra strange\.weight"):
         fill(PocketNetwork(), read_weights(file), file)
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [("stable", "stable or video"), ("artistic", "artistic"), ("critic", "critic")],
+)
+def test_another_models_weights_are_called_by_their_name(
+    tmp_path: Path, layout: str, words: str
+) -> None:
+    file = publish(layout, tmp_path / "other.pth")
+    told = rf"fits another network \({words} by the looks of it\): missing .*; extra "
+    with pytest.raises(WrongWeights, match=told):
+        fill(PocketNetwork(), read_weights(file), file)
+
+
+def test_old_files_may_lack_counters_alone(exported: Path) -> None:
+    whole = read_weights(exported)
+    assert not any(name.endswith("num_batches_tracked") for name in whole.tensors)
+    check_fit(PocketNetwork(), whole, exported)
+    with torch.device("meta"):
+        check_fit(PocketNetwork(), whole, exported)
+
+
+def test_facts_in_another_form_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file({"lonely": torch.zeros(1)}, file, metadata={METADATA_KEY: "[1]"})
+    with pytest.raises(ModelError, match=r"tells its facts in another form: \[1\]"):
+        read_weights(file)
 
 
 def test_a_long_list_of_names_is_cut(tmp_path: Path) -> None:

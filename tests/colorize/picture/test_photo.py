@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 import pyvips
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from photochrom.colorize.picture import Photo, ToneTable
 from photochrom.colorize.picture.luma import luma_sha256
+from photochrom.colorize.picture.tone import ToneSetting
 from tests.colorize.picture.lightbox import (
     Samples,
     grain,
@@ -308,21 +311,57 @@ def test_the_name_says_nothing(tmp_path: Path) -> None:
     assert check(path, GREY8).header.format == "tiff"
 
 
+def triangles(old: int, new: int) -> NDArray[np.float64]:
+    """Return the weights (new, old) of a bilinear filter as wide as what each pixel covers."""
+    scale = old / new
+    centres = (np.arange(new) + 0.5) * scale
+    away = np.abs(np.arange(old) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    weights = np.maximum(1 - away, 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("tone", ["positive", "negative"])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_square_is_the_toned_mean_at_8_bits(bits: int, tmp_path: Path) -> None:
-    factor = 4
-    plane = scene(16 * factor, 16 * factor, bits)
-    photo = Photo.open(shelve(tmp_path, plane))
-    square = photo.square(16, photo.tone_table("positive"))
-    means = plane.reshape(16, factor, 16, factor).astype(np.float64).mean(axis=(1, 3))
+@pytest.mark.parametrize("shape", [(64, 64), (200, 33), (7, 90), (16, 16), (1, 1)])
+def test_square_is_the_toned_luma_at_8_bits_bilinearly(
+    shape: tuple[int, int], bits: int, tone: ToneSetting, tmp_path: Path
+) -> None:
+    photo = Photo.open(shelve(tmp_path, grain(*shape, bits=bits)))
+    table = photo.tone_table(tone)
+    square = photo.square(16, table)
     assert square.dtype == np.uint8
-    assert np.abs(square - means * 255 / ((1 << bits) - 1)).max() <= 0.5 + 0.5 * (bits == 8)
-    dark = photo.square(16, photo.tone_table("negative"))
+    assert square.shape == (16, 16)
+    toned = np.rint(table.apply(photo.luma) * 255.0 / ((1 << bits) - 1))
+    wanted = triangles(shape[0], 16) @ toned @ triangles(shape[1], 16).T
+    assert np.abs(square - wanted).max() <= 1.01, "rounded once across and once down"
+    assert photo.square(16, table) is square
+
+
+def test_square_of_a_negative_is_dark_where_it_is_light(tmp_path: Path) -> None:
+    photo = Photo.open(shelve(tmp_path, scene(64, 64, 16)))
+    square, dark = (photo.square(16, photo.tone_table(tone)) for tone in ("positive", "negative"))
     assert np.corrcoef(dark.ravel(), square.ravel())[0, 1] < -0.8
 
 
 def test_square_stretches_an_oblong(tmp_path: Path) -> None:
+    """The filter reaches four old pixels to both sides: an eighth of the one next to the edge."""
     plane = np.zeros((8, 64), np.uint8)
     plane[:, 32:] = 200
     square = Photo.open(shelve(tmp_path, plane)).square(16, ToneTable("positive", "", 8))
-    assert square.tolist() == [[0] * 8 + [200] * 8] * 16
+    assert square.tolist() == [[0] * 7 + [25, 175] + [200] * 7] * 16
+
+
+@pytest.mark.parametrize(("bits", "tone", "planes"), [(8, "positive", 0), (16, "negative", 1)])
+def test_square_takes_one_more_plane_of_8_bits_at_most(
+    bits: int, tone: ToneSetting, planes: int, tmp_path: Path
+) -> None:
+    photo = Photo.open(shelve(tmp_path, grain(2000, 2000, bits=bits)))
+    table = photo.tone_table(tone)
+    tracemalloc.start()
+    try:
+        photo.square(64, table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    strips_and_tables = 3_000_000
+    assert peak < planes * photo.luma.size + strips_and_tables

@@ -18,7 +18,7 @@ from PIL import Image
 from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
 from photochrom.colorize.picture.merge import FRACTION
-from photochrom.colorize.picture.plate import Upsampled
+from photochrom.colorize.picture.plate import LOW_CHROMA, Upsampled, agreement
 from tests.colorize.picture.lightbox import (
     PAINTER,
     grain,
@@ -182,6 +182,30 @@ def test_chroma_mean_is_the_mean_distance_from_grey() -> None:
     tinted = neutral.copy()
     tinted[..., 0], tinted[..., 1] = 128 + 3, 128 - 4
     assert Plate(tinted, POSITIVE, PAINTER).chroma_mean == pytest.approx(5)
+
+
+def test_low_chroma_is_grey_with_noise_and_no_less() -> None:
+    random = np.random.default_rng(1)
+    noise = random.uniform(-0.5, 0.5, (64, 64, 2))
+    for centre in (128.0, 128.5):  # on a step, and between two
+        grey = Plate(np.rint(centre + noise).astype(np.uint8), POSITIVE, PAINTER)
+        assert grey.chroma_mean < LOW_CHROMA / 2
+        assert grey.low_chroma
+    assert not Plate(mild_chroma(), POSITIVE, PAINTER).low_chroma
+    step = np.full((4, 4, 2), 128, np.uint8)
+    step[..., 0] = 128 + 2
+    assert not Plate(step, POSITIVE, PAINTER).low_chroma, "the threshold itself is colour"
+
+
+def test_agreement_halves_with_every_four_steps() -> None:
+    one = strong_chroma() // 2 + 64
+    assert agreement(one, one) == 1
+    other = one.copy()
+    other[..., 0] += 4
+    assert agreement(one, other) == agreement(other, one) == pytest.approx(1 / 2)
+    other[..., 1] -= 3
+    assert agreement(one, other) == pytest.approx(2 ** (-5 / 4))
+    assert 0 <= agreement(one * 0, one * 0 + 255) < 1e-20
 
 
 def test_colourfulness_rises_with_colour() -> None:
