@@ -43,10 +43,11 @@ def auto_render_size(native: int, width: int, height: int) -> int:
 
 
 class Colorizer:
-    """A generator with a loop around it."""
+    """A generator with a loop around it, which remembers what its memory has room for."""
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
+        self._room: dict[int, int] = {}  # the most squares to try, of sizes that ran out of memory
 
     @classmethod
     def load(
@@ -77,8 +78,25 @@ class Colorizer:
         """Return the side of the square that this photo is painted at."""
         if render_size != "auto":
             return render_size
-        native = find_model(self.generator.name).render_size
-        return auto_render_size(native, photo.width, photo.height)
+        return auto_render_size(self._native, photo.width, photo.height)
+
+    def warm_up(self, render_size: RenderSize, count: int) -> float:
+        """Paint `count` blank squares, fewer where memory runs out, and return the seconds it took.
+
+        "auto" is the model's native size. Raises ModelError where the network cannot be compiled.
+        """
+        size = self._native if render_size == "auto" else render_size
+        while True:
+            try:
+                return self.generator.warm_up(size, count)
+            except OutOfMemory:
+                if count == 1:
+                    return 0.0  # whether a photo may be painted smaller is for `paint` to say
+            count = self._less_room(size, count)
+
+    @property
+    def _native(self) -> int:
+        return find_model(self.generator.name).render_size
 
     def paint(
         self,
@@ -93,8 +111,9 @@ class Colorizer:
 
         `render_size` is the square that the generator sees, a multiple of 16, or `auto_render_size`
         decides. Without `tones` every photo is taken for a positive, or for what its own file says.
-        Out of memory, a batch is halved until it fits; a single photo is painted at 3/4 of the
-        size, and again, but only down to `smallest`. A plate's `fallback` says so. With
+        Out of memory, a batch is halved until it fits, and later batches of that size from the
+        start; a single photo is painted at 3/4 of the size, and again, but only down to `smallest`.
+        A batch that fails otherwise is painted photo by photo. A plate's `fallback` says so. With
         `confidence` the mirrored squares are painted too, which changes no plate; see `agreement`.
         """
         tables = [photo.tone_table("auto") for photo in photos] if tones is None else tones
@@ -111,18 +130,32 @@ class Colorizer:
     def _paint(
         self, batch: _Batch, smallest: int | None, confidence: bool
     ) -> list[Plate | Failure]:
-        """Paint a batch, or what it falls into while memory runs out."""
-        try:
-            return self._plates(batch, confidence)
-        except OutOfMemory as error:
-            no_room = str(error)
-        except ModelError as error:
-            return [Failure(error) for _ in batch.toned]
+        """Paint a batch, or what it falls into while memory runs out or a photo fails."""
+        count, no_room = len(batch.toned), ""
+        parts: list[_Batch] | None = None
+        if count <= self._room.get(batch.size, count):
+            try:
+                return self._plates(batch, confidence)
+            except OutOfMemory as error:
+                no_room = str(error)
+                self._less_room(batch.size, count)
+            except ModelError as error:
+                if count == 1:
+                    return [Failure(error)]
+                parts = batch.singles()
         # Only here, past `except`, is what the attempt held on the device free again.
-        parts = batch.parts(smallest)
+        parts = batch.parts(smallest) if parts is None else parts
         if not parts:
             return [Failure(OutOfMemory(no_room))]
         return [made for part in parts for made in self._paint(part, smallest, confidence)]
+
+    def _less_room(self, size: int, count: int) -> int:
+        """Remember that `count` squares of a size were too many; return how many to try next.
+
+        One is always tried: that a photo has no room is said only after trying.
+        """
+        self._room[size] = (count + 1) // 2
+        return self._room[size]
 
     def _plates(self, batch: _Batch, confidence: bool) -> list[Plate | Failure]:
         squares = batch.squares()
@@ -161,6 +194,10 @@ class _Batch:
     def squares(self) -> NDArray[np.uint8]:
         """Return what the generator sees, (n, s, s)."""
         return np.stack([photo.square(self.size, table) for photo, table in self.toned])
+
+    def singles(self) -> list[_Batch]:
+        """Return each photo alone, so that one that cannot be painted fails no other."""
+        return [_Batch([one], self.size, Fallback.ONE_AT_A_TIME) for one in self.toned]
 
     def parts(self, smallest: int | None) -> list[_Batch]:
         """Return what to try instead where this has no room, in order; nothing if all is tried."""

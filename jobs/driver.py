@@ -16,9 +16,10 @@ from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
 from photochrom.jobs import ledger
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
+from photochrom.jobs.guard import Guard
 from photochrom.jobs.identity import commit_name
 from photochrom.jobs.manifest import Manifest, read_manifest
-from photochrom.jobs.messages import Committed, Finished, Working
+from photochrom.jobs.messages import Committed, Finished, WorkerFacts, Working
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import Pinned, operator_of, pin, pinned_of
 from photochrom.jobs.plan import (
@@ -93,6 +94,7 @@ class Driver:
         self._order, self._store = order, order.store
         self._open_pool, self._reporter, self._meters = open_pool, reporter, meters
         self._operator = operator_of(order.job)
+        self._guard = Guard()
         self._done_now = 0
         self._ready: set[str] = set()
         self._counted: set[str] = set()  # photos of open shards, which may be tried again
@@ -197,6 +199,7 @@ class Driver:
             case Progress(key=key, value=Working(row_key=row_key)):
                 queue.working_on(key, row_key)
             case Progress(value=Finished(row_key=row_key) as finished):
+                self._guard.finished(finished)
                 if row_key not in self._counted:
                     self._counted.add(row_key)
                     self._reporter.advance(finished)
@@ -213,11 +216,20 @@ class Driver:
             case Died(key=key, cause=cause, kind=kind):
                 self._reporter.note(f"a worker died: {cause}")
                 self._meters.died(kind)
+                self._guard.died(kind, cause)
                 if key is not None:
                     blame = kind in _PHOTOS_FAULT
                     queue.died(key, cause, time.monotonic(), blame)
                 self._ready.discard(event.worker)
                 self._meters.replicas(len(self._ready))
-            case Ready(worker=worker):
+            case Ready(worker=worker, facts=facts):
+                self._greet(facts)
                 self._ready.add(worker)
+                self._guard.workers(len(self._ready))
                 self._meters.replicas(len(self._ready))
+
+    def _greet(self, facts: object) -> None:
+        """Report what a worker did before it was ready, where that took its time."""
+        if isinstance(facts, WorkerFacts) and facts.warm_up_seconds is not None:
+            seconds = f"{facts.warm_up_seconds:.0f} s"
+            self._reporter.note(f"worker {facts.worker} compiled its generator in {seconds}")

@@ -10,10 +10,11 @@ from photochrom.jobs.records import LedgerRow, PrintedRow
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """Who answers, once its generator is loaded."""
+    """Who answers, once its generator is loaded; and how long that took to compile, if it was."""
 
     worker: str
     device: str
+    warm_up_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

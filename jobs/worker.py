@@ -59,8 +59,11 @@ class Worker:
         )
 
     def ready(self) -> WorkerFacts:
-        """Answer once the generator is loaded."""
-        return WorkerFacts(self._name, self._colorizer.generator.device)
+        """Answer once the generator is loaded, and compiled if that was asked for."""
+        paint, warm_up = self._orders.pinned.paint, None
+        if paint.compiled:
+            warm_up = self._colorizer.warm_up(paint.render_size, self._orders.job.run.batch)
+        return WorkerFacts(self._name, self._colorizer.generator.device, warm_up)
 
     def run(self, item: object) -> Iterator[Message]:
         """Do one attempt at a shard, and commit it; raises WorkerLost if the device goes."""

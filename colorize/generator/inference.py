@@ -20,6 +20,7 @@ from photochrom.colorize.generator.blocks import (
     Residual,
     SelfAttention,
     UnetBlock,
+    WeightNormConv,
 )
 from photochrom.colorize.generator.deoldify import DeOldify
 from photochrom.colorize.generator.filters import Filter, MatrixConv, plain_conv
@@ -105,21 +106,21 @@ def _builders(dtype: torch.dtype, device: torch.device) -> tuple[Build, Build]:
 
 
 def weight_of(conv: nn.Module) -> Tensor:
-    """Return the weight that a convolution uses when evaluated, in float64."""
+    """Return the weight that a convolution uses when evaluated."""
     if not hasattr(conv, "weight_orig"):
-        weight: Tensor = conv.weight.detach().double()  # type: ignore[operator]
-        return weight
-    weight = conv.get_parameter("weight_orig").detach().double()
+        assert isinstance(conv, WeightNormConv | nn.Conv2d)
+        return conv.weight.detach()
+    weight = conv.get_parameter("weight_orig").detach()
     u, v = conv.get_buffer("weight_u"), conv.get_buffer("weight_v")
-    return weight / torch.dot(u.double(), weight.flatten(1) @ v.double())
+    return weight / torch.dot(u, weight.flatten(1) @ v)
 
 
 def line_of(norm: nn.Module) -> Line:
-    """Return what a batch normalisation does when evaluated, in float64."""
+    """Return what a batch normalisation does when evaluated."""
     assert isinstance(norm, nn.BatchNorm2d)
     mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-    slope = norm.weight.detach().double() / torch.sqrt(variance.double() + norm.eps)
-    return Line(slope, norm.bias.detach().double() - mean.double() * slope)
+    slope = norm.weight.detach() / torch.sqrt(variance + norm.eps)
+    return Line(slope, norm.bias.detach() - mean * slope)
 
 
 def filter_of(
@@ -132,7 +133,7 @@ def filter_of(
     """Return a convolution's numbers with the lines before (1x1 only) and after it folded in."""
     weight = weight_of(conv)
     given = getattr(conv, "bias", None)
-    bias = weight.new_zeros(len(weight)) if given is None else given.detach().double()
+    bias = weight.new_zeros(len(weight)) if given is None else given.detach()
     if before is not None:
         bias = bias + weight[:, :, 0, 0] @ before.offset
         weight = weight * before.slope.view(1, -1, 1, 1)

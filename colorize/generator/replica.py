@@ -23,7 +23,7 @@ from photochrom.colorize.generator.inference import inference_form
 from photochrom.colorize.generator.known import KnownModel
 from photochrom.colorize.generator.painters import DeOldifyPainter, Painter, PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
-from photochrom.colorize.generator.weights import Weights, fill, read_weights
+from photochrom.colorize.generator.weights import fill, read_weights
 
 
 class Replica:
@@ -71,15 +71,31 @@ class Replica:
             return np.empty((*squares.shape, 2), np.uint8)
         with device_errors():
             grey = self._upload(squares)[:, None].float()  # (n, 1, s, s)
-            picture = self._painter.render(self(self._painter.prepare(grey)), grey)
-            plates = 128 + 255 * cbcr(picture)
+            answer = self(self._painter.prepare(grey))
+            if not answer.isfinite().all():
+                raise ModelError(f"the network's answer is not finite in {self.precision}")
+            plates = 128 + 255 * cbcr(self._painter.render(answer, grey))
             plates = plates.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
             return self._download(plates.contiguous())  # (n, s, s, 2)
 
     def warm_up(self, side: int, count: int) -> float:
-        """Paint blank squares once, and return the seconds that compiling and first calls took."""
+        """Paint blank squares once, and return the seconds that compiling and first calls took.
+
+        Raises ModelError where torch.compile cannot compile the network.
+        """
         start = time.perf_counter()
-        self.chroma(np.zeros((count, side, side), np.uint8))
+        try:
+            self.chroma(np.zeros((count, side, side), np.uint8))
+        except RuntimeError as error:
+            from torch._dynamo.exc import TorchDynamoException
+
+            if not isinstance(error, TorchDynamoException):
+                raise
+            line = str(error).partition("\n")[0]
+            raise ModelError(
+                f"torch.compile failed: {line}. It needs a C++ compiler such as g++, and on a GPU "
+                "Triton and a C compiler; install them where the work is done, or do not compile"
+            ) from error
         return time.perf_counter() - start
 
     def _upload(self, squares: NDArray[np.uint8]) -> Tensor:
@@ -114,11 +130,11 @@ def load_replica(
         torch.set_num_threads(threads)
     place = choose_device(device)
     precision = choose_precision(precision, model.precision, place)
-    weights = read_weights(file)
+    painter: Painter
     if model.family == "pocket":
-        painter: Painter = _pocket(weights, file)
+        painter = _pocket(file)
     else:
-        painter = _deoldify(model, weights, file, DTYPES[precision], place)
+        painter = _deoldify(model, file, DTYPES[precision], place)
     return Replica(
         painter,
         name=model.name,
@@ -129,7 +145,8 @@ def load_replica(
     )
 
 
-def _pocket(weights: Weights, file: Path) -> PocketPainter:
+def _pocket(file: Path) -> PocketPainter:
+    weights = read_weights(file)
     if weights.facts.get("family") != "pocket":
         raise WrongWeights(f"{file} says it is of family {weights.facts.get('family')!r}")
     network = PocketNetwork()
@@ -139,13 +156,15 @@ def _pocket(weights: Weights, file: Path) -> PocketPainter:
 
 
 def _deoldify(
-    model: KnownModel, weights: Weights, file: Path, dtype: torch.dtype, device: torch.device
+    model: KnownModel, file: Path, dtype: torch.dtype, device: torch.device
 ) -> DeOldifyPainter:
+    weights = read_weights(file)
     named = weights.facts.get("model", model.name)
     if named != model.name:
         raise WrongWeights(f"{file} says it was imported as {named}, not as {model.name}")
     with torch.device("meta"):
         network = DeOldify(LAYOUTS[model.layout])
     fill(network, weights, file)
+    del weights  # lets go of each tensor as its part is rebuilt
     with device_errors():
         return DeOldifyPainter(inference_form(network.eval(), dtype, device))

@@ -17,18 +17,33 @@ def register(app: typer.Typer) -> None:
 
 def colorize(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photos and folders.")],
-    out: Annotated[Path, typer.Option(help="Where the colour prints go.")],
-    format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff.")] = "jpeg",
-    long_side: Annotated[int | None, typer.Option(help="Pixels; full size if left out.")] = None,
-    model: Annotated[str, typer.Option(help="Which generator.")] = "pocket",
-    weights: Annotated[Path | None, typer.Option(help="Its file, if it is not embedded.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder that the colour prints go to.")],
+    format: Annotated[str, typer.Option(help="Of the prints: jpeg, png, webp or tiff.")] = "jpeg",
+    long_side: Annotated[
+        int | None, typer.Option(help="Of the prints, in pixels; full size if left out.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="The generator; `photochrom models list` names them.")
+    ] = "pocket",
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights, if they do not ship with Photochrom.")
+    ] = None,
     precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16; auto is the model's own.")
+        str,
+        typer.Option(
+            help="What the generator computes in: float32, bfloat16, float16; auto is its own."
+        ),
     ] = "auto",
     render_size: Annotated[
-        str, typer.Option(help="What it sees, a multiple of 16; auto is the model's own.")
+        str,
+        typer.Option(
+            help="Side of the square that the generator sees, a multiple of 16; auto is its own, "
+            "less for small photos."
+        ),
     ] = "auto",
-    negative: Annotated[bool, typer.Option(help="The photos are negatives.")] = False,
+    negative: Annotated[
+        bool, typer.Option("--negative", help="The photos are scans of film negatives.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""

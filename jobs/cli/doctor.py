@@ -18,11 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    out: Annotated[str | None, typer.Argument(metavar="[OUT]", help="A place to try.")] = None,
+    out: Annotated[
+        str | None, typer.Argument(metavar="OUT", help="An output place, tried too if named.")
+    ] = None,
     set_: Changes = None,
     json: Json = False,
 ) -> None:
-    """Check this machine: decoders, generator, Ray, and a storage if one is named."""
+    """Check this machine: decoders, generator, device, Ray, and whether OUT can be written."""
     results = [_tried(name, check) for name, check in _checks(out, set_ or [])]
     if json:
         show_json([{"check": name, "ok": ok, "what": what} for name, ok, what in results])
@@ -75,9 +77,14 @@ def _generator() -> str:
 def _device() -> str:
     import torch
 
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    return f"no GPU; torch {torch.__version__} on {torch.get_num_threads()} CPU threads"
+    from photochrom.colorize.generator.device import DTYPES, choose_device, computes_in
+
+    device = choose_device("auto")
+    quickly = f"quick in {', '.join(name for name in DTYPES if computes_in(name, device))}"
+    if device.type == "cuda":
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {quickly}"
+    threads = torch.get_num_threads()
+    return f"no GPU; torch {torch.__version__} on {threads} CPU threads, {quickly}"
 
 
 def _ray() -> str:

@@ -49,7 +49,10 @@ def import_(
         Path | None, typer.Option(help="The safetensors to write; beside FILE if left out.")
     ] = None,
     as_: Annotated[
-        str | None, typer.Option("--as", metavar="MODEL", help="Which model's weights they are.")
+        str | None,
+        typer.Option(
+            "--as", metavar="MODEL", help="Whose weights, where the file leaves that open."
+        ),
     ] = None,
 ) -> None:
     """Check a published checkpoint, running nothing in it, and write it as safetensors."""

@@ -24,8 +24,8 @@ class Ticker:
         self._begun = self._shown = 0.0
 
     def note(self, text: str) -> None:
-        """Print a sentence."""
-        self._console.print(text)
+        """Print a sentence, in one line however long it is."""
+        self._console.print(text, soft_wrap=True)
 
     def begin(self, total: int, done: int) -> None:
         """Start counting at `done` of `total`."""

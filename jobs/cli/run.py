@@ -30,10 +30,18 @@ if TYPE_CHECKING:
     from photochrom.monitoring import Backend
 
 JobArgument = Annotated[
-    str, typer.Argument(metavar="JOB", help="A job file (.toml), or a manifest or folder.")
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="A job file (.toml); or what to colorize: a manifest (.parquet, .csv, .jsonl), a "
+        "folder or an s3:// prefix.",
+    ),
 ]
 OutputArgument = Annotated[
-    str | None, typer.Argument(metavar="[OUTPUT]", help="Where to write, if JOB is a manifest.")
+    str | None,
+    typer.Argument(
+        metavar="OUTPUT", help="Where to write: a folder or an s3:// prefix. A job file names it."
+    ),
 ]
 Address = Annotated[
     str, typer.Option(help="`local` for a Ray of this machine, `auto` or HOST:PORT for a cluster.")
@@ -81,13 +89,19 @@ def run(
     job: JobArgument,
     output: OutputArgument = None,
     set_: Changes = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Try only so many first.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Colorize only so many photos for now.")
+    ] = None,
     address: Address = "local",
     yes: Yes = False,
     metrics_port: MetricsPort = None,
     json: Json = False,
 ) -> None:
-    """Run a job on Ray; the same command resumes it, and does what is new in the manifest."""
+    """Colorize an archive on Ray; the same command resumes, and does what is new in the manifest.
+
+    Exit codes: 0 all well, 1 not done, 2 usage or settings, 3 finished but some rows failed,
+    130 interrupted and resumable.
+    """
     from photochrom.jobs.driver import Order
     from photochrom.jobs.settings import load_job
 

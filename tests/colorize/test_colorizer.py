@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from photochrom.colorize.colorizer import Colorizer, Failure, auto_render_size
 from photochrom.colorize.errors import DeviceLost, ModelError, OutOfMemory
 from photochrom.colorize.generator.echo import ECHO_SHA256, EchoGenerator
-from photochrom.colorize.picture import Photo, Plate, ToneTable
+from photochrom.colorize.picture import ToneTable
 from photochrom.colorize.picture.plate import agreement
-from photochrom.colorize.picture.source import Header
-from tests.colorize.picture.lightbox import Samples, grain, scene
-
-
-class NarrowGenerator(EchoGenerator):
-    """An echo on a device with room for `room` squares of `side`; it notes the batches it saw."""
-
-    def __init__(self, room: int, side: int = 4096) -> None:
-        self.room, self.side = room, side
-        self.seen: list[int] = []
-        self.sides: list[int] = []
-
-    def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        self.seen.append(len(squares))
-        self.sides.append(squares.shape[-1])
-        if len(squares) > self.room or squares.shape[-1] > self.side:
-            raise OutOfMemory(f"no room for {squares.shape}")
-        return super().chroma(squares)
+from tests.colorize.narrow import PHOTOS, NarrowGenerator, alone, photo_of, plates_of
+from tests.colorize.picture.lightbox import grain, scene
 
 
 class BlindGenerator(EchoGenerator):
@@ -43,27 +26,6 @@ class BlindGenerator(EchoGenerator):
         if (squares == 255).all(axis=(1, 2)).any():
             raise ModelError("cannot see")
         return super().chroma(squares)
-
-
-def photo_of(luma: Samples) -> Photo:
-    height, width = luma.shape
-    bits = luma.dtype.itemsize * 8
-    return Photo(Header("tiff", "test", width, height, bits, 1), luma, "00" * 32)
-
-
-PHOTOS = [photo_of(grain(20 + n, 30 - n, bits=(8, 16)[n % 2], seed=n)) for n in range(7)]
-
-
-def plates_of(made: list[Plate | Failure]) -> list[Plate]:
-    assert all(isinstance(one, Plate) for one in made)
-    return [one for one in made if isinstance(one, Plate)]
-
-
-def alone(photo: Photo, size: int = 32) -> NDArray[np.uint8]:
-    """Paint one photo without the loop."""
-    square = photo.square(size, photo.tone_table("auto"))
-    chroma: NDArray[np.uint8] = EchoGenerator().chroma(square[None])[0]
-    return chroma
 
 
 def test_order_and_length_are_kept() -> None:
@@ -148,100 +110,19 @@ def test_a_size_that_is_given_is_for_all() -> None:
     assert (generator.seen, generator.sides) == ([2], [32])
 
 
-# --- memory ---------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 7), st.integers(1, 8))
-@settings(deadline=None, max_examples=30)
-def test_out_of_memory_halves_the_batch(count: int, room: int) -> None:
-    generator = NarrowGenerator(room)
-    plates = plates_of(Colorizer(generator).paint(PHOTOS[:count], 32))
-    assert len(plates) == count
-    for plate, photo in zip(plates, PHOTOS, strict=False):
-        assert np.array_equal(plate.chroma, alone(photo))
-        assert (plate.fallback == "") == (count <= room)
-    assert sum(n for n in generator.seen if n <= room) == count, "nothing is painted twice"
-
-
-def test_room_for_two() -> None:
-    generator = NarrowGenerator(2)
-    plates = plates_of(Colorizer(generator).paint(PHOTOS[:5], 32))
-    assert generator.seen == [5, 2, 3, 1, 2]
-    steps = [plate.fallback for plate in plates]
-    assert steps == ["halved", "halved", "one_at_a_time", "halved", "halved"]
-
-
-def test_room_for_one() -> None:
-    plates = plates_of(Colorizer(NarrowGenerator(1)).paint(PHOTOS[:4], 32))
-    assert {plate.fallback for plate in plates} == {"one_at_a_time"}
-    (single,) = plates_of(Colorizer(NarrowGenerator(1)).paint(PHOTOS[:1], 32))
-    assert single.fallback == ""
-
-
-def test_a_photo_is_painted_smaller_only_if_that_is_allowed() -> None:
-    generator = NarrowGenerator(1, side=300)
-    (failure,) = Colorizer(generator).paint(PHOTOS[:1], 560)
-    assert isinstance(failure, Failure)
-    assert generator.sides == [560]
-    generator = NarrowGenerator(1, side=300)
-    (plate,) = plates_of(Colorizer(generator).paint(PHOTOS[:1], 560, smallest=208))
-    assert generator.sides == [560, 416, 304, 224]
-    assert (plate.painter.render_size, plate.fallback) == (224, "smaller")
-    assert np.array_equal(plate.chroma, alone(PHOTOS[0], 224))
-
-
-def test_smaller_stops_where_it_is_told() -> None:
-    for smallest, tried in ((304, [560, 416, 304]), (320, [560, 416]), (560, [560])):
-        generator = NarrowGenerator(1, side=48)
-        (failure,) = Colorizer(generator).paint(PHOTOS[:1], 560, smallest=smallest)
-        assert isinstance(failure, Failure)
-        assert isinstance(failure.error, OutOfMemory)
-        assert generator.sides == tried
-
-
-def test_only_who_has_no_room_alone_gets_smaller() -> None:
-    """Sizes are mixed: the small photo's square fits, the large one's does not."""
-    photos = [photo_of(grain(20, side)) for side in (300, 20)]
-    made = plates_of(Colorizer(NarrowGenerator(2, side=200)).paint(photos, smallest=64))
-    assert [(p.painter.render_size, p.fallback) for p in made] == [(192, "smaller"), (128, "")]
-
-
-def test_a_failed_attempt_lets_go_of_its_memory_before_the_next() -> None:
-    held: list[weakref.ref[NDArray[np.float32]]] = []
-
-    class Hungry(NarrowGenerator):
-        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            assert [one() for one in held] == [None] * len(held), "an earlier attempt is held"
-            on_device = squares.astype(np.float32)
-            held.append(weakref.ref(on_device))
-            return super().chroma(squares)
-
-    made = Colorizer(Hungry(0)).paint(PHOTOS[:4], 32)
-    assert len(held) == 7
-    assert all(isinstance(one, Failure) for one in made)
-    assert held[-1]() is None, "a Failure holds on to the device's memory"
-
-
-def test_no_room_for_one_is_a_failure() -> None:
-    made = Colorizer(NarrowGenerator(0)).paint(PHOTOS[:3], 32)
-    assert len(made) == 3
-    for one in made:
-        assert isinstance(one, Failure)
-        assert isinstance(one.error, OutOfMemory)
-        assert one.error.retriable
-
-
 # --- other errors ---------------------------------------------------------------------------------
 
 
-def test_a_model_error_fails_its_whole_batch() -> None:
+def test_a_photo_that_cannot_be_painted_fails_no_other() -> None:
     white = photo_of(np.full((9, 9), 255, np.uint8))
-    made = Colorizer(BlindGenerator()).paint([PHOTOS[0], white, PHOTOS[1]], 32)
-    assert len(made) == 3
-    for one in made:
-        assert isinstance(one, Failure)
-        assert str(one.error) == "cannot see"
-        assert not isinstance(one.error, OutOfMemory)
+    first, failed, last = Colorizer(BlindGenerator()).paint([PHOTOS[0], white, PHOTOS[1]], 32)
+    assert isinstance(failed, Failure)
+    assert str(failed.error) == "cannot see"
+    assert not isinstance(failed.error, OutOfMemory)
+    for plate, photo in ((first, PHOTOS[0]), (last, PHOTOS[1])):
+        assert isinstance(plate, Plate)
+        assert np.array_equal(plate.chroma, alone(photo))
+        assert plate.fallback == "one_at_a_time"
 
 
 def test_other_errors_are_not_swallowed() -> None:

@@ -208,6 +208,7 @@ def test_doctor_tries_a_place(tmp_path: Path, program: Program) -> None:
     assert checks[f"storage {tmp_path}/out"]["ok"]
     assert checks["decoders"]["ok"]
     assert checks["generator"]["ok"]
+    assert "quick in float32" in checks["device"]["what"]
     assert answer.code == (0 if all(check["ok"] for check in checks.values()) else 1)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.queue import Attempt, Shard
 from photochrom.jobs.settings import Job
 from photochrom.jobs.worker import Orders, Worker
 from tests.jobs.archive import (
+    Listener,
     current,
     drive,
     findings,
@@ -36,6 +40,30 @@ def test_a_worker_says_who_it_is(job_folder: Path) -> None:
     worker, _ = worker_and_shards(job_of(job_folder / "scans", job_folder / "out"))
     assert worker.ready().device == "cpu"
     assert ":" in worker.ready().worker
+    assert worker.ready().warm_up_seconds is None
+
+
+def test_a_compiled_generator_is_warm_before_its_worker_is_ready(job_folder: Path) -> None:
+    warmed: list[tuple[int, int]] = []
+
+    class Warming(EchoGenerator):
+        def warm_up(self, side: int, count: int) -> float:
+            warmed.append((side, count))
+            return 75.4
+
+    class WarmingWorker(Worker):
+        def __init__(self, orders: Orders) -> None:
+            super().__init__(orders)
+            self._colorizer = Colorizer(Warming())
+
+    scans, listener = job_folder / "scans", Listener()
+    job = job_of(scans, job_folder / "out", "paint.compiled=true", "run.batch=5")
+    assert drive(job, worker=WarmingWorker, listener=listener).counts == {("colorized", ""): 6}
+    assert warmed == [(64, 5)]
+    (note,) = listener.notes
+    assert re.fullmatch(r"worker .+:\d+ compiled its generator in 75 s", note)
+    drive(job_of(scans, job_folder / "plain"), worker=WarmingWorker, listener=listener)
+    assert len(warmed) == len(listener.notes) == 1
 
 
 def test_a_careful_attempt_says_which_photo_it_is_on(job_folder: Path) -> None:
