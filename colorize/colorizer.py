@@ -54,7 +54,7 @@ class Colorizer:
         cls,
         model: str = "pocket",
         *,
-        weights: Path | None = None,
+        weights: Path | str | None = None,
         sha256: str | None = None,
         device: str = "auto",
         precision: str = "auto",

@@ -54,7 +54,7 @@ class Generator(Protocol):
 def load_generator(
     name: str,
     *,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     sha256: str | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -70,6 +70,7 @@ def load_generator(
     WrongWeights where a digest or the names inside differ.
     """
     model = find_model(name)
+    weights = Path(weights) if weights is not None else None
     if precision not in PRECISIONS:
         raise ModelError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
     found = weights_digest(name, weights)

@@ -27,6 +27,8 @@ from photochrom.colorize.generator.filters import Filter, MatrixConv, plain_conv
 from photochrom.colorize.generator.resnet import BasicBlock, Bottleneck, Encoder
 from photochrom.colorize.generator.rise import Rise
 
+ROWS = 256  # of a weight, taken into float64 together
+
 Build = Callable[[Filter], nn.Module]
 
 
@@ -111,8 +113,9 @@ def weight_of(conv: nn.Module) -> Tensor:
         assert isinstance(conv, WeightNormConv | nn.Conv2d)
         return conv.weight.detach()
     weight = conv.get_parameter("weight_orig").detach()
-    u, v = conv.get_buffer("weight_u"), conv.get_buffer("weight_v")
-    return weight / torch.dot(u, weight.flatten(1) @ v)
+    u, v = conv.get_buffer("weight_u").double(), conv.get_buffer("weight_v").double()
+    rows = torch.cat([part.double() @ v for part in torch.split(weight.flatten(1), ROWS)])
+    return weight / torch.dot(u, rows).float()
 
 
 def line_of(norm: nn.Module) -> Line:
@@ -145,11 +148,11 @@ def filter_of(
 
 
 def _rebuild_encoder(encoder: Encoder, many: Build, few: Build) -> None:
+    stages = encoder.stages
     encoder[0] = many(filter_of(encoder[0], after=line_of(encoder[1]), rectified=True))
     encoder[1] = encoder[2] = nn.Identity()
-    *_, smallest = encoder.stages
-    for stage in encoder.stages:
-        build = few if stage is smallest else many
+    for stage in stages:
+        build = few if stage is stages[-1] else many
         for index, block in enumerate(stage):
             stage[index] = _shortcut(block, build)
 

@@ -25,6 +25,8 @@ from photochrom.colorize.generator.painters import DeOldifyPainter, Painter, Poc
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
 from photochrom.colorize.generator.weights import fill, read_weights
 
+PIXELS = 8 * 256 * 256  # painted together on a CPU: more are no faster, and take memory
+
 
 class Replica:
     """One painter on one device: the generator that does the work.
@@ -64,11 +66,19 @@ class Replica:
 
     @torch.inference_mode()
     def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s); raises OutOfMemory, DeviceLost."""
+        """Return Cb, Cr (n, s, s, 2) of grey squares (n, s, s).
+
+        Raises OutOfMemory, DeviceLost, and ModelError for an answer that is no number.
+        """
         if squares.dtype != np.uint8 or squares.ndim != 3 or squares.shape[1] != squares.shape[2]:
             raise ModelError(f"not grey 8-bit squares: {squares.dtype} {squares.shape}")
         if len(squares) == 0:
             return np.empty((*squares.shape, 2), np.uint8)
+        step = max(1, PIXELS // squares[0].size) if self._device.type == "cpu" else len(squares)
+        parts = [squares[first : first + step] for first in range(0, len(squares), step)]
+        return np.concatenate([self._plates(part) for part in parts])
+
+    def _plates(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         with device_errors():
             grey = self._upload(squares)[:, None].float()  # (n, 1, s, s)
             answer = self(self._painter.prepare(grey))

@@ -15,7 +15,7 @@ what one place in the tile multiplies is, for many tiles at once, one matrix pro
 
 Sources: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for
 Convolutional Neural Networks, 2016. The points are not theirs (0, 1, -1, 2, -2): these halve the
-error in bfloat16, and it holds every entry of A and B exactly.
+error in bfloat16.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ SIDES = (160, 336, 560)
 PHOTO = Path(__file__).parents[1] / "data" / "archive" / "portraits" / "grace-hopper.jpg"
 BATCHES = (1, 2, 4, 8, 16, 32)
 PRECISIONS = ("float32", "bfloat16")
+STRIDES = {"pocket": 32}  # what its painter stretches other squares to
 
 
 @dataclass
@@ -91,8 +92,9 @@ def compare(model: str, weights: Path | None, side: int, options: argparse.Names
                 threads=options.threads,
             )
             forms.append(Form(f"{precision}, batch {batch}", generator, batch))
-    x = network_input(model, square(side))
-    work = operations(model, side)
+    seen = -(-side // STRIDES.get(model, 16)) * STRIDES.get(model, 16)
+    x = network_input(model, square(seen))
+    work = operations(model, seen)
     with torch.inference_mode():
         for _ in range(options.rounds):
             for form in forms:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from photochrom.colorize.generator import known_models
 from photochrom.colorize.generator.weights import digest
@@ -11,6 +14,13 @@ from tests.colorize.generator.published import publish
 from tests.jobs.program import Program, imported
 
 USAGE = 2
+
+
+@pytest.fixture(autouse=True)
+def _no_large_files_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    for file in [*tmp_path.glob("*.pth"), *tmp_path.glob("*.safetensors")]:
+        file.unlink()
 
 
 def test_the_list_names_every_model_and_where_its_weights_are(program: Program) -> None:

@@ -1,4 +1,4 @@
-"""Made-up checkpoints that look like published ones: few real shapes, every name, small."""
+"""Made-up checkpoints that look like published ones: every real name and shape, yet small files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from photochrom.colorize.generator.conversion import NAMES
-from photochrom.colorize.generator.known import LAYOUTS
+from tests.colorize.generator.reference import blank
+
+GRAIN = 1 << 16
 
 
 def made_up(layout: str, seed: int = 0) -> dict[str, Tensor]:
-    """Return tensors that are taken for a layout's; for a critic its signs alone."""
-    generator = torch.Generator().manual_seed(seed)
-    signs = LAYOUTS[layout].items()
-    tensors = {name: torch.randn(shape, generator=generator) for name, shape in signs}
-    for number in range(len(tensors), NAMES.get(layout, 0)):
-        tensors[f"filler.{number}"] = torch.randn(3, generator=generator)
-    return tensors
+    """Return tensors of a layout in half precision; all but counters lie in the same memory."""
+    state = blank(layout).state_dict()
+    most = max(tensor.numel() for tensor in state.values())
+    dice = torch.Generator().manual_seed(seed)
+    numbers = torch.randn(GRAIN, generator=dice).half().repeat(-(-most // GRAIN))
+    return {
+        name: numbers[: tensor.numel()].view(tensor.shape)
+        if tensor.is_floating_point()
+        else torch.tensor(1000)
+        for name, tensor in state.items()
+    }
 
 
 def publish(layout: str, file: Path, *, zipped: bool = True, seed: int = 0) -> Path:

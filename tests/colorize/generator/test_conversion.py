@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from photochrom.colorize.errors import ModelError, WrongWeights
+from photochrom.colorize.generator import load_generator
 from photochrom.colorize.generator.conversion import convert
 from photochrom.colorize.generator.known import find_model
-from photochrom.colorize.generator.weights import digest, read_weights
+from photochrom.colorize.generator.weights import METADATA_KEY, digest, read_weights
 from tests.colorize.generator.published import made_up, publish
+
+
+@pytest.fixture(autouse=True)
+def _no_large_files_left(tmp_path: Path) -> Iterator[None]:
+    yield
+    for file in tmp_path.iterdir():
+        file.unlink()
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
@@ -40,16 +52,15 @@ def test_a_converted_file_holds_the_same_numbers_and_where_they_are_from(
 
 def test_number_formats_and_odd_strides_are_stored_as_they_should_be(tmp_path: Path) -> None:
     tensors = made_up("artistic")
-    tensors["filler.9"] = torch.randn(3, 2).T
-    tensors["filler.10"] = torch.randn(3).half()
-    tensors["filler.12"] = tensors["filler.11"]
-    tensors["filler.13"] = tensors["filler.11"][1:]
+    square = "layers.10.layers.0.0.weight_orig"
+    tensors[square] = torch.randn(tensors[square].shape).transpose(0, 1)
+    tensors["layers.1.weight"] = torch.randn(512, dtype=torch.float64)
+    tensors["layers.1.bias"] = torch.randn(513).bfloat16()[1:]
     torch.save(tensors, tmp_path / "some.pth")
     found = read_weights(convert(tmp_path / "some.pth").file).tensors
-    assert torch.equal(found["filler.9"], tensors["filler.9"])
-    assert found["filler.10"].dtype == torch.float16
-    assert torch.equal(found["filler.12"], tensors["filler.11"])
-    assert torch.equal(found["filler.13"], tensors["filler.11"][1:])
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)
 
 
 def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -87,10 +98,18 @@ def test_models_of_one_layout_must_be_told_apart(tmp_path: Path) -> None:
     source = publish("stable", tmp_path / "a.pth")
     with pytest.raises(ModelError, match=r"fits stable and video, .* say which with --as"):
         convert(source)
-    video, stable = (convert(source, tmp_path / name, name) for name in ("video", "stable"))
-    assert video.sha256 != stable.sha256
-    assert read_weights(video.file).facts["model"] == "video"
-    assert read_weights(video.file).facts["layout"] == "stable"
+    facts = read_weights(convert(source, name="video").file).facts
+    assert (facts["model"], facts["layout"]) == ("video", "stable")
+
+
+def test_weights_imported_as_another_model_are_not_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "video.safetensors"
+    facts = {"family": "deoldify", "layout": "stable", "model": "video"}
+    save_file({"lonely": torch.zeros(1)}, file, metadata={METADATA_KEY: json.dumps(facts)})
+    with pytest.raises(WrongWeights, match="says it was imported as video, not as stable"):
+        load_generator("stable", weights=file, device="cpu")
+    with pytest.raises(WrongWeights, match=r"fits another network: missing layers\.0\.0\.weight"):
+        load_generator("video", weights=file, device="cpu")
 
 
 def test_another_models_weights_are_refused(tmp_path: Path) -> None:
@@ -112,12 +131,38 @@ def test_another_models_weights_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.safetensors"))
 
 
-def test_weights_that_are_not_whole_are_refused(tmp_path: Path) -> None:
-    tensors = made_up("artistic")
-    del tensors["filler.7"]
-    torch.save(tensors, tmp_path / "part.pth")
-    with pytest.raises(WrongWeights, match="has 322 names of artistic's 323"):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"layers.3.0.0.weight_orig": None}, r"missing layers\.3\.0\.0\.weight_orig$"),
+        ({"layers.12.bias": torch.zeros(3)}, r"extra layers\.12\.bias$"),
+        ({"layers.1.weight": torch.zeros(511)}, r"layers\.1\.weight is \(511,\), not \(512,\)$"),
+        (
+            {"layers.1.weight": None, "layers.1.weigth": torch.zeros(512)},
+            r"missing layers\.1\.weight; extra layers\.1\.weigth$",
+        ),
+    ],
+    ids=["missing", "extra", "of another shape", "misspelt"],
+)
+def test_weights_that_are_not_whole_are_refused(
+    tmp_path: Path, change: dict[str, Tensor | None], told: str
+) -> None:
+    tensors = made_up("artistic") | change
+    whole = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    torch.save(whole, tmp_path / "part.pth")
+    with pytest.raises(WrongWeights, match=rf"another network \(artistic by the .*: {told}"):
         convert(tmp_path / "part.pth")
+    with pytest.raises(WrongWeights, match=rf"another network \(artistic by the .*: {told}"):
+        load_generator("artistic", weights=tmp_path / "part.pth", device="cpu")
+    assert [file.name for file in tmp_path.iterdir()] == ["part.pth"]
+
+
+def test_old_files_may_lack_counters(tmp_path: Path) -> None:
+    tensors = made_up("artistic")
+    old = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
+    assert len(old) < len(tensors)
+    torch.save(old, tmp_path / "old.pth")
+    assert set(read_weights(convert(tmp_path / "old.pth").file).tensors) == set(old)
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_embedded_weights_that_are_not_the_pinned_ones_are_refused(
 
 
 def test_precision_device_and_needless_weights_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="precision 'int4' is none of float32, bfloat16, float16"):
+    with pytest.raises(ModelError, match="precision 'int4' is none of auto, float32, bfloat16"):
         load_generator("pocket", precision="int4")
     with pytest.raises(ModelError, match="no device 'abacus'"):
         load_generator("pocket", device="abacus")
@@ -106,3 +106,8 @@ def test_echo_keeps_black_and_white_neutral_and_drifts_smoothly() -> None:
     middle = echo.chroma(np.full((1, 64, 64), 128, np.uint8))[0].astype(int)
     assert max(np.abs(np.diff(middle, axis=axis)).max() for axis in (0, 1)) <= 2
     assert np.ptp(middle) > 30
+
+
+def test_echo_has_no_network_to_call() -> None:
+    with pytest.raises(ModelError, match="echo has no network"):
+        load_generator("echo")(np.zeros((1, 1, 16, 16)))

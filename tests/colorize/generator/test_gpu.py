@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from photochrom.colorize.generator import load_generator
+from photochrom.colorize.generator.inference import inference_form
+from tests.colorize.generator.small import LAYOUTS, pictures, small_network, trained_state
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,3 +31,20 @@ def test_a_batch_on_a_gpu_is_so_many_photos() -> None:
     generator = load_generator("pocket", device="cuda")
     alone = np.concatenate([generator.chroma(square[None]) for square in squares])
     assert np.abs(generator.chroma(squares).astype(int) - alone).max() <= 1
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+@pytest.mark.parametrize(("precision", "most"), [("float32", 0.02), ("bfloat16", 0.3)])
+def test_deoldify_on_a_gpu_answers_as_the_plain_network(
+    kind: str, precision: str, most: float
+) -> None:
+    plain, rebuilt = small_network(kind).eval(), small_network(kind).eval()
+    state = trained_state(kind)
+    for network in (plain, rebuilt):
+        network.load_state_dict(state)
+    dtype, device = getattr(torch, precision), torch.device("cuda")
+    inference_form(rebuilt, dtype, device)
+    x = pictures(2, 112)
+    with torch.inference_mode():
+        answer = rebuilt(x.to(device, dtype)).cpu()
+        assert (answer - plain(x)).abs().max() < most

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from photochrom.colorize.errors import ModelError, OutOfMemory, WrongWeights
+from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
+from photochrom.colorize.generator.known import find_model
+from photochrom.colorize.generator.painters import PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
-from photochrom.colorize.generator.replica import PocketPainter, memory_errors
+from photochrom.colorize.generator.replica import Replica
+from photochrom.colorize.generator.weights import read_weights
 from photochrom.colorize.training.export import export
 
 
@@ -138,12 +141,28 @@ def test_cbcr_of_red_is_the_standards() -> None:
     assert cbcr(red).flatten().tolist() == pytest.approx([-43.03, 127.5], abs=0.01)
 
 
-def test_memory_that_runs_out_is_told_as_such() -> None:
-    with pytest.raises(OutOfMemory, match="memory") as caught, memory_errors():
-        torch.empty(2**55, dtype=torch.uint8)
-    assert caught.value.retriable
+def test_a_call_gives_the_networks_own_answer(pocket: Generator) -> None:
+    grey = torch.from_numpy(photographs(2, 64))[:, None]  # (2, 1, 64, 64)
+    answer = pocket(grey.float())
+    assert answer.shape == (2, 2, 32, 32)
+    assert answer.dtype == torch.float32
+    assert 1 < answer.abs().max() < 128
+    embedded = find_model("pocket").embedded
+    assert embedded is not None
+    painter = PocketPainter(PocketNetwork(), float(read_weights(embedded).facts["saturation"]))
+    wanted = 128 + 255 * cbcr(painter.render(answer, grey.float())).permute(0, 2, 3, 1).numpy()
+    assert np.abs(pocket.chroma(photographs(2, 64)) - wanted).max() < 0.51
 
 
-def test_other_errors_of_torch_pass_through() -> None:
-    with pytest.raises(RuntimeError, match="size"), memory_errors():
-        torch.zeros(2) + torch.zeros(3)
+def test_an_answer_that_is_not_finite_is_no_plate() -> None:
+    network = PocketNetwork().eval()
+    nn.init.constant_(network.chroma.bias, torch.nan)  # type: ignore[arg-type]
+    replica = Replica(
+        PocketPainter(network, 1.0),
+        name="pocket",
+        weights_sha256="00" * 32,
+        device=torch.device("cpu"),
+        precision="float32",
+    )
+    with pytest.raises(ModelError, match="answer is not finite in float32"):
+        replica.chroma(photographs(1, 64))

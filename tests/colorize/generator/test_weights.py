@@ -61,6 +61,7 @@ def test_another_models_weights_are_called_by_their_name(
     told = rf"fits another network \({words} by the looks of it\): missing .*; extra "
     with pytest.raises(WrongWeights, match=told):
         fill(PocketNetwork(), read_weights(file), file)
+    file.unlink()  # it is large
 
 
 def test_old_files_may_lack_counters_alone(exported: Path) -> None:
