@@ -68,7 +68,9 @@ class Paint(_Settings):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of the generator; auto is the model's own, the same everywhere"
     )
-    compiled: bool = Field(False, description="by torch.compile; takes minutes to warm up")
+    compiled: bool = Field(
+        False, description="by torch.compile: minutes for each new batch or size"
+    )
     confidence: bool = Field(
         False, description="measure it, by painting every photo mirrored too; takes twice as long"
     )

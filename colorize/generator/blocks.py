@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import spectral_norm
 
+PLACES = 1024  # that look at all others together: all at once would take memory by their square
+
 
 def spectral_conv(
     channels: int,
@@ -60,7 +62,13 @@ class SelfAttention(nn.Module):
         asked, answers, told = (
             part(flat).transpose(1, 2) for part in (self.key, self.query, self.value)
         )  # (n, h w, c / 8) twice, (n, h w, c)
-        seen = F.scaled_dot_product_attention(asked, answers, told, scale=1.0)
+        seen = torch.cat(
+            [
+                F.scaled_dot_product_attention(part, answers, told, scale=1.0)
+                for part in torch.split(asked, PLACES, 1)
+            ],
+            1,
+        )  # (n, h w, c)
         return x + self.gamma * seen.transpose(1, 2).reshape(x.shape)
 
 

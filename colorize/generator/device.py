@@ -10,7 +10,10 @@ import torch
 from photochrom.colorize.errors import DeviceLost, ModelError, OutOfMemory
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_MEMORY = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
+_MEMORY = (  # what full devices say: a smaller batch may do, and if not, it is one failed row
+    *("can't allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED"),
+    *("valid cuDNN algorithm", "unable to find an engine", "could not create a memory"),
+)
 _LOST = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS")
 _WORDS = {"bfloat16": ("bf16", "avx_ne_convert"), "float16": ("fp16",)}
 

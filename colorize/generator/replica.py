@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator.colour import cbcr
@@ -23,9 +23,9 @@ from photochrom.colorize.generator.inference import inference_form
 from photochrom.colorize.generator.known import KnownModel
 from photochrom.colorize.generator.painters import DeOldifyPainter, Painter, PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
-from photochrom.colorize.generator.weights import fill, read_weights
+from photochrom.colorize.generator.weights import check_digest, digest, fill, read_weights
 
-PIXELS = 8 * 256 * 256  # painted together on a CPU: more are no faster, and take memory
+PIXELS_AT_ONCE = 8 * 256 * 256  # painted together on a CPU: more are no faster, and take memory
 
 
 class Replica:
@@ -74,7 +74,11 @@ class Replica:
             raise ModelError(f"not grey 8-bit squares: {squares.dtype} {squares.shape}")
         if len(squares) == 0:
             return np.empty((*squares.shape, 2), np.uint8)
-        step = max(1, PIXELS // squares[0].size) if self._device.type == "cpu" else len(squares)
+        step = (
+            max(1, PIXELS_AT_ONCE // squares[0].size)
+            if self._device.type == "cpu"
+            else len(squares)
+        )
         parts = [squares[first : first + step] for first in range(0, len(squares), step)]
         return np.concatenate([self._plates(part) for part in parts])
 
@@ -135,16 +139,21 @@ def load_replica(
     threads: int | None,
     compiled: bool,
 ) -> Replica:
-    """Return a replica of the weights in a file."""
+    """Return a replica of the weights in a file; raises WrongWeights if they are not `sha256`."""
     if threads is not None:
         torch.set_num_threads(threads)
     place = choose_device(device)
     precision = choose_precision(precision, model.precision, place)
+    _check_compiled(model, place, compiled)
+    if place.type == "cuda" and precision == "float32":
+        torch.backends.cudnn.allow_tf32 = False  # ten bits are not float32
     painter: Painter
     if model.family == "pocket":
         painter = _pocket(file)
     else:
         painter = _deoldify(model, file, DTYPES[precision], place)
+    _take_over(painter.network)
+    check_digest(model.name, digest(file), sha256)
     return Replica(
         painter,
         name=model.name,
@@ -153,6 +162,20 @@ def load_replica(
         precision=precision,
         compiled=compiled,
     )
+
+
+def _check_compiled(model: KnownModel, device: torch.device, compiled: bool) -> None:
+    if compiled and model.family == "deoldify" and device.type == "cpu":
+        raise ModelError(
+            f"{model.name} is not compiled for CPUs: minutes of compiling for every size and batch "
+            "make it slower; leave `compiled` out"
+        )
+
+
+def _take_over(network: nn.Module) -> None:
+    """Copy what the network computes with: tensors may lie in the file, which others may change."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def _pocket(file: Path) -> PocketPainter:

@@ -11,13 +11,18 @@ from torch import nn
 
 from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator import Generator, load_generator
+from photochrom.colorize.generator import replica as replica_module
 from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.generator.painters import PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
 from photochrom.colorize.generator.replica import Replica
-from photochrom.colorize.generator.weights import read_weights
+from photochrom.colorize.generator.weights import Weights, read_weights
 from photochrom.colorize.training.export import export
+
+embedded = find_model("pocket").embedded
+assert embedded
+POCKET: Path = embedded
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +171,61 @@ def test_an_answer_that_is_not_finite_is_no_plate() -> None:
     )
     with pytest.raises(ModelError, match="answer is not finite in float32"):
         replica.chroma(photographs(1, 64))
+
+
+def test_weights_changed_after_loading_change_no_plate(tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(POCKET.read_bytes())
+    squares = photographs(1, 64)
+    replica = load_generator("pocket", weights=file)
+    before = replica.chroma(squares)
+    with file.open("r+b") as stream:
+        stream.write(bytes(POCKET.stat().st_size))
+    np.testing.assert_array_equal(replica.chroma(squares), before)
+
+
+def test_a_file_that_changes_while_it_is_loaded_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(POCKET.read_bytes())
+
+    def read_and_spoil(path: Path) -> Weights:
+        weights = read_weights(path)
+        with path.open("ab") as stream:
+            stream.write(b"more")
+        return weights
+
+    monkeypatch.setattr(replica_module, "read_weights", read_and_spoil)
+    with pytest.raises(WrongWeights, match="these weights are sha256"):
+        load_generator("pocket", weights=file)
+
+
+def test_an_answer_that_is_no_number_is_an_error() -> None:
+    network = PocketNetwork()
+    nn.init.constant_(network.chroma.bias, float("nan"))  # type: ignore[arg-type]
+    replica = Replica(
+        PocketPainter(network, 1.0),
+        name="pocket",
+        weights_sha256="",
+        device=torch.device("cpu"),
+        precision="float32",
+    )
+    with pytest.raises(ModelError, match="not finite in float32"):
+        replica.chroma(photographs(1, 64))
+
+
+def test_many_squares_are_painted_as_few(
+    pocket: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squares = photographs(5, 64)
+    together = pocket.chroma(squares).astype(int)
+    monkeypatch.setattr(replica_module, "PIXELS_AT_ONCE", 2 * 64 * 64)
+    assert np.abs(pocket.chroma(squares) - together).max() <= 1
+
+
+def test_deoldify_is_not_compiled_for_cpus(tmp_path: Path) -> None:
+    file = tmp_path / "some.pth"
+    file.write_bytes(b"")
+    with pytest.raises(ModelError, match="not compiled for CPUs"):
+        load_generator("artistic", weights=file, device="cpu", precision="float32", compiled=True)
