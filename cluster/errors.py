@@ -21,3 +21,6 @@ class WorkerLost(Exception):  # noqa: N818 - raised by the worker, of itself
     def __init__(self, kind: DeathKind, cause: str) -> None:
         super().__init__(cause)
         self.kind: DeathKind = kind
+
+    def __reduce__(self) -> tuple[type["WorkerLost"], tuple[DeathKind, str]]:
+        return type(self), (self.kind, str(self))

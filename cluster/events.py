@@ -52,8 +52,8 @@ class Died:
     """A worker is gone for good, and with it the item `key` that it held; None while it held none.
 
     The process ended, was unreachable, kept silent past its lease, or said itself that it can do no
-    more. `cause` is for people, `kind`
-    for counters. Work of an unreachable worker may go on beside its second attempt.
+    more. `cause` is for people, `kind` for counters. Work of an unreachable worker may go on beside
+    its second attempt.
     """
 
     worker: str

@@ -112,7 +112,8 @@ class Colorizer:
         `render_size` is the square that the generator sees, a multiple of 16, or `auto_render_size`
         decides. Without `tones` every photo is taken for a positive, or for what its own file says.
         Out of memory, a batch is halved until it fits, and later batches of that size from the
-        start; a single photo is painted at 3/4 of the size, and again, but only down to `smallest`.
+        start; a single photo is painted at 3/4 of the size, and again, but only down to `smallest`,
+        a multiple of 16 too.
         A batch that fails otherwise is painted photo by photo. A plate's `fallback` says so. With
         `confidence` the mirrored squares are painted too, which changes no plate; see `agreement`.
         """
@@ -205,10 +206,10 @@ class _Batch:
         if middle:
             halves = (self.toned[:middle], self.toned[middle:])
             return [_Batch(half, self.size, _fallback(len(half))) for half in halves]
-        size = self.size * 3 // 4 // 16 * 16
-        if smallest is None or size < smallest:
+        if smallest is None:
             return []
-        return [_Batch(self.toned, size, Fallback.SMALLER)]
+        size = max(self.size * 3 // 4 // 16 * 16, smallest)
+        return [_Batch(self.toned, size, Fallback.SMALLER)] if size < self.size else []
 
 
 def _fallback(count: int) -> Fallback:

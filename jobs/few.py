@@ -36,12 +36,16 @@ class Result:
     reason: str = ""
     error: str = ""
     print: str = ""
+    low_chroma: bool = False
+    fallback: str = ""
 
     @property
     def line(self) -> tuple[str, str, str]:
         """The result as a table row."""
         outcome = f"{self.outcome}: {self.reason}" if self.reason else self.outcome
-        return self.photo, outcome, self.print or self.error
+        pale = ", with next to no colour" if self.low_chroma else ""
+        fallback = f" ({self.fallback})" if self.fallback else ""
+        return self.photo, f"{outcome}{pale}{fallback}", self.print or self.error
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -55,13 +59,18 @@ def settings(
     render_size: int | str = "auto",
     negative: bool = False,
     *,
-    weights: Path | None = None,
+    weights: str | None = None,
     precision: str = "auto",
 ) -> FewSettings:
     """Check what was asked for; raises SettingsError."""
+    if weights and "://" in weights.removeprefix("file://"):
+        raise SettingsError(
+            f"--weights: {weights} is not on this machine, and colorize takes a file that is; "
+            "copy it here first"
+        )
     paint = {
         "model": model,
-        "weights": str(weights) if weights else None,
+        "weights": weights,
         "render_size": render_size,
         "tone": "negative" if negative else "auto",
         "precision": precision,
@@ -142,7 +151,13 @@ class Few:
         except Exception as error:
             kind = "" if isinstance(error, PhotochromError) else f"{type(error).__name__}: "
             return Result(str(path), Outcome.FAILED, reason_of(error), f"{kind}{error}")
-        return Result(str(path), Outcome.COLORIZED, print=str(target))
+        return Result(
+            str(path),
+            Outcome.COLORIZED,
+            print=str(target),
+            low_chroma=plate.low_chroma,
+            fallback=plate.fallback,
+        )
 
 
 def _ours_or_hidden(file: Path, folder: Path) -> bool:

@@ -16,9 +16,9 @@ from photochrom.jobs.reasons import Outcome
 
 
 class GuardSettings(BaseModel):
-    """How many devices in a row may be lost, with no photo colorized in between.
+    """How many lost devices in a row, with no photo colorized in between, stop a job.
 
-    Where more workers than that are at work, each may lose its device once.
+    Where so many workers or more are at work, each may lose its device once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +46,7 @@ class Guard:
     def died(self, kind: DeathKind, cause: str) -> None:
         """Count a worker's death; raises Unfinished when it is one lost device too many."""
         self._in_a_row += kind == "device"
-        if self._in_a_row >= max(self._settings.losses, self._most_workers):
+        if self._in_a_row >= max(self._settings.losses, self._most_workers + 1):
             raise Unfinished(
                 f"stopped, as workers lost their devices {self._in_a_row} times in a row with no "
                 f"photo colorized in between; the last: {cause}. "

@@ -7,6 +7,7 @@ removes what it left.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -27,6 +28,7 @@ from photochrom.jobs.settings import Job
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Fetched, Store, split_uri
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what this machine's disk says, no storage
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -99,12 +101,18 @@ def _fetch(uri: str, access: Access, folder: Path, wanted: str | None = None) ->
 
 @contextmanager
 def _mendable(uri: str) -> Iterator[None]:
-    """Say of missing weights how to mend it."""
+    """Say of missing weights, and of no room for them here, how to mend it."""
     try:
         yield
     except NotFound as error:
         raise NotFound(
             f"{uri}: no such weights; put them there, or change paint.weights"
+        ) from error
+    except StorageError as error:
+        if getattr(error.__cause__, "errno", None) not in _FULL:
+            raise
+        raise StorageError(
+            f"{error}; make room, or set PHOTOCHROM_CACHE to another folder"
         ) from error
 
 

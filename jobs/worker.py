@@ -29,6 +29,8 @@ from photochrom.jobs.store import Store
 from photochrom.jobs.task import Bench, Task
 from photochrom.jobs.weights import weights_file
 
+_BLANK = 64  # pixels: the least square that a job may ask for
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -59,10 +61,15 @@ class Worker:
         )
 
     def ready(self) -> WorkerFacts:
-        """Answer once the generator is loaded, and compiled if that was asked for."""
+        """Answer once the generator has painted a blank square, compiled if that was asked for.
+
+        A device that cannot compute says so here, before it has a photo in hand.
+        """
         paint, warm_up = self._orders.pinned.paint, None
         if paint.compiled:
             warm_up = self._colorizer.warm_up(paint.render_size, self._orders.job.run.batch)
+        else:
+            self._colorizer.warm_up(_BLANK, 1)
         return WorkerFacts(self._name, self._colorizer.generator.device, warm_up)
 
     def run(self, item: object) -> Iterator[Message]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from photochrom.jobs.cli.common import SOME_FAILED, Json, console, endings, show, show_json
+
+if TYPE_CHECKING:
+    from photochrom.jobs.few import Few, Result
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +29,11 @@ def colorize(
         str, typer.Option(help="The generator; `photochrom models list` names them.")
     ] = "pocket",
     weights: Annotated[
-        Path | None, typer.Option(help="Its weights, if they do not ship with Photochrom.")
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Its weights, a file on this machine, if they do not ship with Photochrom.",
+        ),
     ] = None,
     precision: Annotated[
         str,
@@ -53,12 +60,22 @@ def colorize(
         format, long_side, model, render_size, negative, weights=weights, precision=precision
     )
     few = Few(asked, out)
-    results = [few.colorize(path, target) for path, target in few.targets(paths)]
-    if json:
-        show_json([result.as_dict() for result in results])
-    else:
-        show("", ["photo", "outcome", "print"], [result.line for result in results])
-        if few.left_out:
-            console.print(f"not photographs by their ending, and left out: {endings(few.left_out)}")
+    pairs = few.targets(paths)
+    results: list[Result] = []
+    try:
+        for path, target in pairs:
+            results.append(few.colorize(path, target))
+    finally:  # a lost device or an interruption takes back no print that was made
+        _tell(few, results, json)
     if any(result.outcome == "failed" for result in results):
         raise typer.Exit(SOME_FAILED)
+
+
+def _tell(few: Few, results: list[Result], json: bool) -> None:
+    """Print what became of the photos."""
+    if json:
+        show_json([result.as_dict() for result in results])
+        return
+    show("", ["photo", "outcome", "print"], [result.line for result in results])
+    if few.left_out:
+        console.print(f"not photographs by their ending, and left out: {endings(few.left_out)}")

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 import sys
 import time
@@ -360,3 +361,9 @@ class TestRayPool:
             (ready,) = events_until(pool, Ready)
             assert isinstance(ready, Ready)
             assert ready.facts == {"gpus": ""}
+
+
+def test_a_worker_that_is_lost_says_so_in_any_process() -> None:
+    lost = pickle.loads(pickle.dumps(WorkerLost("device", "the quill is broken")))
+    assert isinstance(lost, WorkerLost)
+    assert (lost.kind, str(lost)) == ("device", "the quill is broken")

@@ -124,12 +124,25 @@ def test_a_photo_is_painted_smaller_only_if_that_is_allowed() -> None:
 
 
 def test_smaller_stops_where_it_is_told() -> None:
-    for smallest, tried in ((304, [560, 416, 304]), (320, [560, 416]), (560, [560])):
+    for smallest, tried in (
+        (304, [560, 416, 304]),
+        (320, [560, 416, 320]),
+        (544, [560, 544]),
+        (560, [560]),
+        (640, [560]),
+    ):
         generator = NarrowGenerator(1, side=48)
         (failure,) = Colorizer(generator).paint(PHOTOS[:1], 560, smallest=smallest)
         assert isinstance(failure, Failure)
         assert isinstance(failure.error, OutOfMemory)
         assert generator.sides == tried
+
+
+def test_the_smallest_is_tried_even_between_steps() -> None:
+    generator = NarrowGenerator(1, side=208)
+    (plate,) = plates_of(Colorizer(generator).paint(PHOTOS[:1], 256, smallest=208))
+    assert generator.sides == [256, 208]
+    assert (plate.painter.render_size, plate.fallback) == (208, "smaller")
 
 
 def test_only_who_has_no_room_alone_gets_smaller() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost, ModelError, SettingsError
 from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.colorize.generator.known import find_model
+from photochrom.colorize.picture import Photo, Plate
 from photochrom.colorize.picture.luma import luma
 from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, read_marks
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.few import Few, FewSettings, settings
+from tests.colorize.narrow import NarrowGenerator
 from tests.jobs.archive import grey, write_colour_photo, write_photo
 from tests.jobs.program import Program
 
@@ -149,7 +154,7 @@ def test_weights_and_precision_are_the_generators(tmp_path: Path) -> None:
     assert pocket is not None
     mine = tmp_path / "mine.safetensors"
     mine.write_bytes(pocket.read_bytes())
-    asked = settings("png", None, "pocket", "64", weights=mine, precision="bfloat16")
+    asked = settings("png", None, "pocket", "64", weights=str(mine), precision="bfloat16")
     assert asked.paint.render_size == 64
     photo = write_photo(tmp_path / "n.png", 1)
     Few(asked, tmp_path).colorize(photo, tmp_path / "p.png")
@@ -170,6 +175,66 @@ def test_a_lost_device_ends_it(tmp_path: Path) -> None:
     few._colorizer = Colorizer(Lost())
     with pytest.raises(DeviceLost):
         few.colorize(write_photo(tmp_path / "n.png"), tmp_path / "p.png")
+
+
+def test_a_lost_device_takes_back_no_result(
+    album: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chroma, calls = EchoGenerator.chroma, itertools.count(1)
+
+    def breaking(self: EchoGenerator, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if next(calls) % 3 == 0:
+            raise DeviceLost("illegal memory access")
+        return chroma(self, squares)
+
+    monkeypatch.setattr(EchoGenerator, "chroma", breaking)
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO, "--json")
+    assert answer.code == 1
+    assert answer.err == "photochrom: illegal memory access\n"
+    assert [(Path(r["photo"]).name, r["outcome"]) for r in answer.json] == [
+        ("three.png", "colorized"),
+        ("two.jpg", "colorized"),
+    ]
+    assert all(Path(result["print"]).is_file() for result in answer.json)
+    shown = program("colorize", album, "--out", tmp_path / "out", *ECHO)
+    assert "two.jpg" in shown.out
+    assert "one.tif" not in shown.out
+    assert "left out: 1 .txt\n" in shown.out
+
+
+def test_next_to_no_colour_is_told(tmp_path: Path, program: Program) -> None:
+    Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "sky.png")
+    write_photo(tmp_path / "street.png")
+    answer = program("colorize", tmp_path, "--out", tmp_path / "out", *ECHO, "--json")
+    assert answer.code == 0
+    found = {Path(r["photo"]).name: (r["outcome"], r["low_chroma"]) for r in answer.json}
+    assert found == {"sky.png": ("colorized", True), "street.png": ("colorized", False)}
+    assert {result["fallback"] for result in answer.json} == {""}
+    shown = program("colorize", tmp_path / "sky.png", "--out", tmp_path / "out", *ECHO).out
+    assert "colorized, with next to no colour" in shown
+    shown = program("colorize", tmp_path / "street.png", "--out", tmp_path / "out", *ECHO).out
+    assert "next to no colour" not in shown
+
+
+def test_what_was_done_without_room_is_told(tmp_path: Path) -> None:
+    class Cramped(Colorizer):
+        def paint(self, photos: Sequence[Photo], *rest: Any, **more: Any) -> list[Plate | Failure]:
+            return super().paint(photos, *rest, **more, smallest=64)
+
+    few = Few(settings("png", None, "echo", 96), tmp_path)
+    few._colorizer = Cramped(NarrowGenerator(1, side=64))
+    result = few.colorize(write_photo(tmp_path / "n.png"), tmp_path / "p.png")
+    assert (result.as_dict()["fallback"], result.line[1]) == ("smaller", "colorized (smaller)")
+
+
+def test_weights_are_a_file_of_this_machine(tmp_path: Path, program: Program) -> None:
+    photo = write_photo(tmp_path / "n.png")
+    for weights in ("s3://models/best.pth", "https://example.org/best.pth"):
+        answer = program("colorize", photo, "--out", tmp_path, "--weights", weights)
+        assert answer.code == 2
+        assert f"--weights: {weights} is not on this machine" in answer.err
+        assert len(answer.err.splitlines()) == 1
+    assert settings("png", None, "pocket", weights="file:///best.pth").paint.weights == "/best.pth"
 
 
 def test_settings_are_checked_before_anything_is_loaded() -> None:

@@ -104,5 +104,12 @@ def test_each_of_many_workers_may_lose_its_device_once() -> None:
     guard = Guard(GuardSettings(losses=2))
     for count in (1, 2, 3, 4, 3):
         guard.workers(count)
+    assert not losses(guard, "device", "device", "device", "device")
+    assert losses(guard, "device")
+
+
+def test_as_many_workers_as_losses_may_each_lose_one_too() -> None:
+    guard = Guard(GuardSettings(losses=3))
+    guard.workers(3)
     assert not losses(guard, "device", "device", "device")
     assert losses(guard, "device")

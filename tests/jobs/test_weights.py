@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -146,6 +147,22 @@ def test_the_driver_fetches_what_it_does_not_know_once(
     root, _, key = uri.rpartition("/models/")
     Store(root, access_to(seaweed)).put(f"models/{key}", b"new weights")
     assert weights_sha256(job) == hashlib.sha256(b"new weights").hexdigest()
+
+
+def test_a_full_disk_tells_of_the_cache(
+    uri: str, seaweed: SeaweedFS, cache: Path, tmp_path: Path
+) -> None:
+    job = job_with(uri, access_to(seaweed))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limit[1]))
+    try:
+        for asked in (lambda: weights_sha256(job), lambda: weights_file(job, SHA256)):
+            with pytest.raises(StorageError, match=f"^{cache}/.* set PHOTOCHROM_CACHE to another"):
+                asked()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert names(cache) == set()
+    assert weights_file(job, SHA256) == cache / f"{SHA256}.safetensors"
 
 
 def test_two_processes_at_once_fetch_once(

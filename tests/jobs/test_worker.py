@@ -6,9 +6,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from photochrom.cluster import PoolError
 from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.pinned import read_pinned
@@ -59,11 +63,33 @@ def test_a_compiled_generator_is_warm_before_its_worker_is_ready(job_folder: Pat
     scans, listener = job_folder / "scans", Listener()
     job = job_of(scans, job_folder / "out", "paint.compiled=true", "run.batch=5")
     assert drive(job, worker=WarmingWorker, listener=listener).counts == {("colorized", ""): 6}
-    assert warmed == [(64, 5)]
+    assert warmed == [(64, 5)], "at the job's own size"
     (note,) = listener.notes
     assert re.fullmatch(r"worker .+:\d+ compiled its generator in 75 s", note)
     drive(job_of(scans, job_folder / "plain"), worker=WarmingWorker, listener=listener)
-    assert len(warmed) == len(listener.notes) == 1
+    assert warmed[1:] == [(64, 1)], "one blank square, whatever the job"
+    assert len(listener.notes) == 1, "it is not worth a note"
+
+
+def test_a_device_that_cannot_compute_says_so_before_it_has_a_photo(job_folder: Path) -> None:
+    class Broken(EchoGenerator):
+        def warm_up(self, side: int, count: int) -> float:
+            raise DeviceLost("CUDA error: no kernel image is available for execution")
+
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            raise AssertionError("it has a photo in hand")
+
+    class BrokenWorker(Worker):
+        def __init__(self, orders: Orders) -> None:
+            super().__init__(orders)
+            self._colorizer = Colorizer(Broken())
+
+    job, listener = job_of(job_folder / "scans", job_folder / "out"), Listener()
+    with pytest.raises(PoolError, match="did not start: DeviceLost: CUDA error: no kernel image"):
+        drive(job, worker=BrokenWorker, listener=listener)
+    assert not any("died" in note for note in listener.notes)
+    assert keys(place_of(job), "ledger") == []
+    assert drive(job).counts == {("colorized", ""): 6}
 
 
 def test_a_careful_attempt_says_which_photo_it_is_on(job_folder: Path) -> None:
