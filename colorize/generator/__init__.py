@@ -1,6 +1,8 @@
 """Networks that add colour: grey squares in, chroma out.
 
-`load_generator` gives a replica by name: `pocket` ships with the product, `echo` needs no network.
+`load_generator` gives a replica by name: `pocket` ships with the product, DeOldify's `artistic`,
+`stable` and `video` take published weights, `echo` needs no network. `deoldify`, `pocket` and
+`critic` hold networks as they are trained; `inference` rebuilds DeOldify's for painting.
 A generator's answer is full-range BT.601 Cb and Cr with offset 128, whatever it computes inside.
 Importing this wing, listing models and taking digests import no torch; loading a network does.
 """
