@@ -37,6 +37,7 @@ class Row:
 class Selection:
     """Which rows are trained on, and how much each group and source counts."""
 
+    refused_files: frozenset[str] = frozenset()
     refused_groups: frozenset[str] = frozenset({"debian", "stamp", "wallpaper"})
     refused_licences: str = r"BY-SA|GPL|SA-BY"  # share-alike and copyleft stay out of the weights
     at_most: tuple[tuple[str, int], ...] = (("portrait", 150),)
@@ -53,7 +54,9 @@ class Selection:
         room = defaultdict(lambda: len(rows), self.at_most)
         chosen = []
         for row in rows:
-            if row.group in self.refused_groups or re.search(self.refused_licences, row.licence):
+            if row.file in self.refused_files or row.group in self.refused_groups:
+                continue
+            if re.search(self.refused_licences, row.licence):
                 continue
             room[row.group] -= 1
             if room[row.group] >= 0:
@@ -104,6 +107,20 @@ def read_manifest(folder: Path, split: str) -> list[Row]:
         for line in found
         if line["split"] == split
     ]
+
+
+def read_refused(judged: Path) -> frozenset[str]:
+    """Return the files that a table of `file, verdict, reason` drops.
+
+    `judged.csv` beside this module is such a table: photographs judged by eye, for what is no
+    photograph of coloured things (maps, paintings, micrographs, tinted film).
+    """
+    try:
+        with judged.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+            return frozenset(row["file"] for row in rows if row["verdict"] == "drop")
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{judged} is no table of file, verdict, reason: {error}") from error
 
 
 def read_photos(folder: Path, chosen: list[tuple[Row, float]]) -> Photos:

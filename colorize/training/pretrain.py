@@ -29,6 +29,7 @@ from photochrom.colorize.training.data import (
     batch,
     read_manifest,
     read_photos,
+    read_refused,
 )
 from photochrom.colorize.training.degrade import Degrade, age
 from photochrom.colorize.training.encoder import find_encoder, load_encoder
@@ -147,6 +148,9 @@ def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="manifest.csv and tar shards")
+    parser.add_argument(
+        "--judged", type=Path, help="file, verdict, reason: leave out what it drops"
+    )
     parser.add_argument("--encoder", type=Path, help="default: from photochrom[train]")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
@@ -156,10 +160,15 @@ def main() -> None:
     parser.add_argument("--bfloat16", action="store_true", help="faster where the CPU has it")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    settings = Pretrain(
-        minutes=given.minutes, steps=given.steps, seed=given.seed, bfloat16=given.bfloat16
-    )
     try:
+        refused = read_refused(given.judged) if given.judged else frozenset[str]()
+        settings = Pretrain(
+            minutes=given.minutes,
+            steps=given.steps,
+            seed=given.seed,
+            bfloat16=given.bfloat16,
+            selection=Selection(refused_files=refused),
+        )
         encoder = given.encoder or find_encoder()
         print(pretrain(given.photos, encoder, given.out, settings))
     except PhotochromError as error:

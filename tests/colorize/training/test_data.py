@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.training import data
 from photochrom.colorize.training.credits import credit_lines
 from photochrom.colorize.training.data import (
     Crop,
@@ -17,6 +18,7 @@ from photochrom.colorize.training.data import (
     cut,
     read_manifest,
     read_photos,
+    read_refused,
     stretch,
 )
 from photochrom.colorize.training.degrade import Degrade, age, luma
@@ -34,6 +36,30 @@ def test_refused_groups_and_licences_are_not_chosen() -> None:
         replace(ROW, licence="Public domain"),
     ]
     assert [row.licence for row, _ in Selection().choose(rows)] == ["CC-BY-4.0", "Public domain"]
+
+
+def test_what_was_dropped_by_eye_is_not_chosen(tmp_path: Path) -> None:
+    judged = tmp_path / "judged.csv"
+    judged.write_text("file,verdict,reason\na.jpg,drop,map\nb.jpg,keep,\n")
+    selection = Selection(refused_files=read_refused(judged))
+    rows = [replace(ROW, file=name) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    assert [row.file for row, _ in selection.choose(rows)] == ["b.jpg", "c.jpg"]
+
+
+def test_a_table_that_judges_nothing_is_an_error(tmp_path: Path) -> None:
+    judged = tmp_path / "judged.csv"
+    judged.write_text("name\na.jpg\n")
+    for file in (judged, tmp_path / "absent.csv"):
+        with pytest.raises(SettingsError, match="is no table of file, verdict, reason"):
+            read_refused(file)
+
+
+def test_the_judged_photographs_are_told_apart() -> None:
+    table = Path(data.__file__).parent / "judged.csv"
+    dropped = read_refused(table)
+    lines = table.read_text().splitlines()[1:]
+    assert len({line.partition(",")[0] for line in lines}) == len(lines) == 3052
+    assert len(dropped) == 652
 
 
 def test_a_group_is_cut_at_its_most() -> None:
