@@ -18,6 +18,7 @@ from photochrom.colorize.generator.known import KnownModel, find_model, known_mo
 from photochrom.colorize.generator.weights import (
     METADATA_KEY,
     Weights,
+    check_digest,
     check_fit,
     digest,
     read_weights,
@@ -58,6 +59,7 @@ def convert(source: Path, out: Path | None = None, name: str | None = None) -> C
     partial = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         _write(weights, facts, partial)
+        check_digest(f"{source} changed while it was read", digest(source), before)
         found = digest(partial)
         was_there = _publish(partial, out, found)
     except (OSError, SafetensorError) as error:

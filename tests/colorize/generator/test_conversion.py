@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from photochrom.colorize.errors import ModelError, WrongWeights
-from photochrom.colorize.generator import load_generator
+from photochrom.colorize.generator import conversion, load_generator
 from photochrom.colorize.generator.conversion import convert
 from photochrom.colorize.generator.known import find_model
-from photochrom.colorize.generator.weights import METADATA_KEY, digest, read_weights
+from photochrom.colorize.generator.weights import METADATA_KEY, Weights, digest, read_weights
 from tests.colorize.generator.published import made_up, publish
 
 
@@ -48,6 +48,23 @@ def test_a_converted_file_holds_the_same_numbers_and_where_they_are_from(
         "source": "ColorizeArtistic_gen.pth",
         "source_sha256": digest(source),
     }
+
+
+def test_a_source_that_changes_while_it_is_read_is_not_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = publish("artistic", tmp_path / "some.pth", zipped=True)
+
+    def read_and_spoil(file: Path) -> Weights:
+        weights = read_weights(file)
+        with file.open("ab") as stream:
+            stream.write(b"more")
+        return weights
+
+    monkeypatch.setattr(conversion, "read_weights", read_and_spoil)
+    with pytest.raises(WrongWeights, match="changed while it was read"):
+        convert(source)
+    assert [file.name for file in tmp_path.iterdir()] == ["some.pth"]
 
 
 def test_number_formats_and_odd_strides_are_stored_as_they_should_be(tmp_path: Path) -> None:
