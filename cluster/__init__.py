@@ -2,14 +2,17 @@
 
 A Pool takes items one at a time to workers of a plain class and reports what they say: ready,
 progress, done, failed, died. RayPool keeps them as actors on a cluster and replaces the dead;
-InlinePool has one, in this process. `connect` starts a private Ray or joins a cluster, `resolve`
-says how many replicas fit on it. Nothing here knows what a photograph is, or retries anything.
+InlinePool has one, in this process; no item is tried twice. `train` runs one function in all the
+workers of a Crew at once, on Ray Train, and starts them again when one is lost. `connect` starts a
+private Ray or joins a cluster, `resolve` says how many replicas fit on it. Nothing here knows what
+a photograph is.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from photochrom.cluster.contract import Pool, Worker
-from photochrom.cluster.errors import PoolError, WorkerLost
+from photochrom.cluster.crew import Crew, CrewEvent, Report, Reported, Restarted, Returned
+from photochrom.cluster.errors import PoolError, TrainerError, WorkerLost
 from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
 from photochrom.cluster.inline import InlinePool
 from photochrom.cluster.session import connect
@@ -17,9 +20,12 @@ from photochrom.cluster.sizing import ClusterFacts, Node, Sizes, resolve
 
 if TYPE_CHECKING:
     from photochrom.cluster.pool import PoolSettings, RayPool
+    from photochrom.cluster.trainer import train
 
 __all__ = [
     "ClusterFacts",
+    "Crew",
+    "CrewEvent",
     "DeathKind",
     "Died",
     "Done",
@@ -33,11 +39,17 @@ __all__ = [
     "Progress",
     "RayPool",
     "Ready",
+    "Report",
+    "Reported",
+    "Restarted",
+    "Returned",
     "Sizes",
+    "TrainerError",
     "Worker",
     "WorkerLost",
     "connect",
     "resolve",
+    "train",
 ]
 
 
@@ -47,4 +59,8 @@ def __getattr__(name: str) -> Any:
         from photochrom.cluster import pool
 
         return getattr(pool, name)
+    if name == "train":
+        from photochrom.cluster import trainer
+
+        return trainer.train
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

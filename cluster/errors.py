@@ -12,6 +12,13 @@ class PoolError(Exception):
     retriable = False
 
 
+class TrainerError(PoolError):
+    """Say what keeps a crew from training, in one line.
+
+    What the training function raises itself comes out as it is, unless it cannot travel.
+    """
+
+
 class WorkerLost(Exception):  # noqa: N818 - raised by the worker, of itself
     """Say from within a worker that its process can do no more, and needs to be replaced.
 

@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from photochrom.jobs.errors import BadAddress, ManifestError
-from photochrom.jobs.settings import Columns, Job
+from photochrom.jobs.settings import Job
+from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store, split_uri
 
 TONES = ("", "auto", "positive", "negative")
@@ -56,16 +57,10 @@ class Manifest:
 
 def read_manifest(job: Job) -> Manifest:
     """Read and validate a job's manifest; raises ManifestError, NotFound, AccessDenied."""
-    ending = PurePosixPath(job.manifest).suffix.lower()
-    if ending in _READERS and not job.manifest.endswith("/"):
-        base = job.manifest.rpartition("/")[0]
-        root, name = split_uri(job.manifest)
-        data = Store(root, job.storage.source).read(name)
-        try:
-            rows = tuple(_table_rows(job, base, _READERS[ending](data)))
-        except (ValueError, csv.Error) as error:
-            raise ManifestError(f"{job.manifest}: not a readable {ending} table: {error}") from None
-        manifest = Manifest(rows, {})
+    if is_table(job.manifest):
+        base = base_of(job.manifest)
+        records = read_table(job.manifest, job.storage.source)
+        manifest = Manifest(tuple(_table_rows(job, base, records)), {})
     else:
         manifest = _folder(job)
     if not manifest.rows:
@@ -82,14 +77,12 @@ def read_manifest(job: Job) -> Manifest:
 def _folder(job: Job) -> Manifest:
     """List the pictures below a folder; hidden files are passed over like other endings."""
     root = job.manifest.rstrip("/")
-    if f"{job.output.rstrip('/')}/".startswith(f"{root}/"):
-        raise ManifestError(f"{job.output}: the output place lies inside the source folder {root}")
+    check_outside(job.output, root)
     rows, left_out = [], Counter[str]()
     for entry in Store(root, job.storage.source).list():
         path = PurePosixPath(entry.key)
-        ending = path.suffix.lower().lstrip(".")
-        if ending not in PICTURE_ENDINGS or any(part.startswith(".") for part in path.parts):
-            left_out[f".{ending}" if ending else path.name] += 1
+        if not is_picture(entry.key):
+            left_out[kind_of(entry.key)] += 1
             continue
         rows.append(
             ManifestRow(
@@ -102,6 +95,25 @@ def _folder(job: Job) -> Manifest:
             )
         )
     return Manifest(tuple(rows), dict(left_out))
+
+
+def check_outside(output: str, root: str) -> None:
+    """Raise ManifestError if an output place lies inside a source folder."""
+    if f"{output.rstrip('/')}/".startswith(f"{root}/"):
+        raise ManifestError(f"{output}: the output place lies inside the source folder {root}")
+
+
+def is_picture(key: str) -> bool:
+    """Tell by its name whether a file is a picture, and not a hidden one."""
+    path = PurePosixPath(key)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower().lstrip(".") in PICTURE_ENDINGS
+
+
+def kind_of(key: str) -> str:
+    """Return what a file that is left out is counted as: its ending, else its name."""
+    path = PurePosixPath(key)
+    return path.suffix.lower() if path.suffix.strip(".") else path.name
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -139,6 +151,27 @@ _READERS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
 }
 
 
+def is_table(manifest: str) -> bool:
+    """Tell whether a manifest is a table, and not a folder."""
+    return PurePosixPath(manifest).suffix.lower() in _READERS and not manifest.endswith("/")
+
+
+def base_of(manifest: str) -> str:
+    """Return the folder that a table's URIs are relative to."""
+    return manifest.rpartition("/")[0]
+
+
+def read_table(manifest: str, access: Access) -> Iterator[dict[str, Any]]:
+    """Yield a table's records as they are; raises ManifestError where it is no readable table."""
+    ending = PurePosixPath(manifest).suffix.lower()
+    root, name = split_uri(manifest)
+    data = Store(root, access).read(name)
+    try:
+        yield from _READERS[ending](data)
+    except (ValueError, csv.Error) as error:
+        raise ManifestError(f"{manifest}: not a readable {ending} table: {error}") from None
+
+
 def _table_rows(job: Job, base: str, records: Iterable[dict[str, Any]]) -> Iterator[ManifestRow]:
     seen: dict[str, int] = {}
     for number, record in enumerate(records, 1):
@@ -156,12 +189,9 @@ def _table_rows(job: Job, base: str, records: Iterable[dict[str, Any]]) -> Itera
 def _row(job: Job, base: str, record: dict[str, Any]) -> ManifestRow:
     columns = job.columns
     if columns.uri not in record:
-        raise ManifestError(
-            f"no column {columns.uri!r}, only {', '.join(map(repr, record))}; "
-            "name yours in [columns], as in uri = 'path'"
-        )
+        raise no_uri(columns.uri, record)
     values = {
-        name: _text(record.get(column), column)
+        name: text_of(record.get(column), column)
         for name, column in columns.model_dump().items()
         if name != "bytes"
     }
@@ -170,11 +200,20 @@ def _row(job: Job, base: str, record: dict[str, Any]) -> ManifestRow:
     values["tone"] = values["tone"].lower()
     if values["tone"] not in TONES:
         raise ManifestError(f"tone {values['tone']!r} is none of {', '.join(TONES[1:])}")
-    values["uri"] = _resolved(uri, base, job.allow)
-    return ManifestRow(bytes=_size(record.get(columns.bytes), columns), **values)
+    values["uri"] = resolved(uri, base, job.allow)
+    return ManifestRow(bytes=size_of(record.get(columns.bytes), columns.bytes), **values)
 
 
-def _text(value: Any, column: str) -> str:
+def no_uri(column: str, record: Mapping[str, Any]) -> ManifestError:
+    """Say that the one column is missing that must be there."""
+    return ManifestError(
+        f"no column {column!r}, only {', '.join(map(repr, record))}; "
+        "name yours in [columns], as in uri = 'path'"
+    )
+
+
+def text_of(value: Any, column: str) -> str:
+    """Return a cell's text; raises ManifestError for what no row may hold."""
     text = "" if value is None else str(value)
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise ManifestError(f"{column} has control characters: {text!r}")
@@ -183,7 +222,8 @@ def _text(value: Any, column: str) -> str:
     return text
 
 
-def _size(value: Any, columns: Columns) -> int:
+def size_of(value: Any, column: str) -> int:
+    """Return a cell's number of bytes, -1 where it is empty; raises ManifestError."""
     if value in (None, ""):
         return -1
     try:
@@ -191,11 +231,11 @@ def _size(value: Any, columns: Columns) -> int:
     except (OverflowError, TypeError, ValueError):
         size = -1
     if not 0 <= size < 1 << 63:
-        raise ManifestError(f"{columns.bytes} is {value!r}, not a number of bytes")
+        raise ManifestError(f"{column} is {value!r}, not a number of bytes")
     return size
 
 
-def _resolved(uri: str, base: str, allow: tuple[str, ...]) -> str:
+def resolved(uri: str, base: str, allow: tuple[str, ...]) -> str:
     """Return the full URI of a source; raises ManifestError where it may not lie."""
     if not uri:
         raise ManifestError("the URI is empty")

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -172,7 +172,7 @@ def load_job(target: str, output: str | None = None, changes: Sequence[str] = ()
     else:
         values = {"manifest": target, "output": output}
     for change in changes:
-        _apply(values, change)
+        apply_change(values, change)
     return checked_job(values, target)
 
 
@@ -181,7 +181,7 @@ def checked_job(values: dict[str, Any], source: str) -> Job:
     try:
         return Job.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_one_line(error, source)) from error
+        raise SettingsError(one_line(error, source, Job)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -201,16 +201,32 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _apply(values: dict[str, Any], change: str) -> None:
+def apply_change(values: dict[str, Any], change: str) -> None:
+    """Write one `section.key=value` into nested values; a number names an entry of a list."""
     name, equals, text = change.partition("=")
     if not equals or not name:
         raise SettingsError(f"--set {change}: write it as section.key=value")
     *sections, key = name.strip().split(".")
+    inner: Any = values
     for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
+        inner = (
+            _entry(inner, section, change)
+            if isinstance(inner, list)
+            else inner.setdefault(section, {})
+        )
+        if not isinstance(inner, dict | list):
             raise SettingsError(f"--set {change}: {section} is a value, not a section")
-    values[key] = _value(text.strip())
+    if isinstance(inner, list):
+        _entry(inner, key, change)
+        inner[int(key)] = _value(text.strip())
+    else:
+        inner[key] = _value(text.strip())
+
+
+def _entry(entries: list[Any], number: str, change: str) -> Any:
+    if not number.isdecimal() or int(number) >= len(entries):
+        raise SettingsError(f"--set {change}: {number} is none of 0 to {len(entries) - 1}")
+    return entries[int(number)]
 
 
 def _value(text: str) -> Any:
@@ -221,14 +237,14 @@ def _value(text: str) -> Any:
         return text
 
 
-def _one_line(error: ValidationError, target: str) -> str:
+def one_line(error: ValidationError, target: str, model: type[BaseModel]) -> str:
     """Turn pydantic's report into one line that names each key and what is wrong with it."""
     faults: dict[str, list[str]] = {}
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"] if not _is_type(part))
         text = fault["msg"]
         if fault["type"] == "extra_forbidden":
-            text = f"no such setting; there are {', '.join(_siblings(fault['loc']))}"
+            text = f"no such setting; there are {', '.join(_siblings(fault['loc'], model))}"
         faults.setdefault(key, []).append(text)
     return f"{target}: " + "; ".join(
         f"{key}: {', or: '.join(dict.fromkeys(texts))}" for key, texts in faults.items()
@@ -240,8 +256,7 @@ def _is_type(part: int | str) -> bool:
     return isinstance(part, str) and (part in numbers or part.startswith("literal["))
 
 
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Job
+def _siblings(location: tuple[int | str, ...], model: Any) -> list[str]:
     for part in location[:-1]:
-        model = model.model_fields[part].annotation
+        model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
     return sorted(model.model_fields)

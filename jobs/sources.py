@@ -17,6 +17,10 @@ class Sources:
 
     def fetch(self, uri: str, version: str, path: Path) -> Fetched:
         """Copy an original to `path`; raises StorageError, SourceChanged if the pin is broken."""
-        root, key = split_uri(uri)
-        store = self._stores.setdefault(root, Store(root, self._access))
+        store, key = self.at(uri)
         return store.fetch(key, path, version)
+
+    def at(self, uri: str) -> tuple[Store, str]:
+        """Return the store that an original lies in, and its key there."""
+        root, key = split_uri(uri)
+        return self._stores.setdefault(root, Store(root, self._access)), key

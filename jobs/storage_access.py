@@ -62,6 +62,9 @@ class Place(Protocol):
     def open(self, key: str, version: str) -> tuple[str, Generator[bytes]]:
         """Start reading; give the version that is read and its chunks."""
 
+    def read_range(self, key: str, start: int, length: int, version: str) -> bytes:
+        """Get some bytes, or those of them that there are, of what stands or is pinned."""
+
     def write(self, key: str, data: bytes) -> None:
         """Write bytes, whole or not at all."""
 

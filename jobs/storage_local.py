@@ -33,19 +33,31 @@ class Folder:
 
     def open(self, key: str, version: str) -> tuple[str, Generator[bytes]]:
         """Open the object that stands; a pin must be its version."""
+        file, found = self._opened(key, version)
+        return found, self._chunks(file, found)
+
+    def read_range(self, key: str, start: int, length: int, version: str) -> bytes:
+        """Get some bytes of the object that stands."""
+        file, found = self._opened(key, version)
+        with file:
+            file.seek(start)
+            data = file.read(length)
+            _check_unchanged(file, found)
+        return data
+
+    def _opened(self, key: str, version: str) -> tuple[BinaryIO, str]:
         file = (self._root / key).open("rb")
         found = _local_version(os.fstat(file.fileno()))
         if version not in ("", found):
             file.close()
             raise SourceChanged(f"{self._root / key}: pinned as {version}, now {found}")
-        return found, self._chunks(file, found)
+        return file, found
 
     def _chunks(self, file: BinaryIO, found: str) -> Generator[bytes]:
         with file:
             while chunk := file.read(CHUNK):
                 yield chunk
-            if _local_version(os.fstat(file.fileno())) != found:
-                raise SourceChanged(f"{file.name}: written to while it was read")
+            _check_unchanged(file, found)
 
     def write(self, key: str, data: bytes) -> None:
         """Write bytes, whole or not at all."""
@@ -121,6 +133,11 @@ class Folder:
         return explain_os_error(error)
 
 
+def _check_unchanged(file: BinaryIO, found: str) -> None:
+    if _local_version(os.fstat(file.fileno())) != found:
+        raise SourceChanged(f"{file.name}: written to while it was read")
+
+
 def _sync(folder: Path) -> None:
     """Make a folder's new names durable."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -177,11 +194,19 @@ class Memory:
 
     def open(self, key: str, version: str) -> tuple[str, Generator[bytes]]:
         """Open the object that stands; a pin must be its version."""
+        data, found = self._held(key, version)
+        return found, (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
+
+    def read_range(self, key: str, start: int, length: int, version: str) -> bytes:
+        """Get some bytes of the object that stands."""
+        return self._held(key, version)[0][start : start + length]
+
+    def _held(self, key: str, version: str) -> tuple[bytes, str]:
         data: bytes = self._files.cat_file(self._path(key))
         found = _content_version(data)
         if version not in ("", found):
             raise SourceChanged(f"memory:/{self._path(key)}: pinned as {version}, now {found}")
-        return found, (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
+        return data, found
 
     def write(self, key: str, data: bytes) -> None:
         """Write bytes, whole or not at all."""

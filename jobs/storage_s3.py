@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import mimetypes
 import os
@@ -51,6 +52,7 @@ _KINDS: dict[int, type[StorageError]] = {
     404: NotFound,
     412: SourceChanged,
 }
+_BEYOND_THE_END = 416
 _NO_SUCH_VERSION = {400, 403, 404, 405, 501}
 _LIBRARY_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError)
 _NO_IDENTITY = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
@@ -83,27 +85,45 @@ class Bucket:
         answer = self._get(key, version)
         return version or _version(answer), self._chunks(key, answer)
 
-    def _get(self, key: str, version: str) -> Any:
+    def read_range(self, key: str, start: int, length: int, version: str) -> bytes:
+        """Get some bytes of what stands, or of what is pinned if it still exists."""
+        try:
+            answer = self._get(key, version, Range=f"bytes={start}-{start + length - 1}")
+        except self.failures as error:
+            if _status(error) != _BEYOND_THE_END:
+                raise
+            self._close(self._get(key, version))  # that it is there, and as pinned
+            return b""
+        if answer.get("ContentRange", "").startswith(f"bytes {start}-"):
+            return b"".join(self._chunks(key, answer, start))
+        self._close(answer)
+        raise OSError(errno.ENOTSUP, "the storage does not serve ranges of bytes")
+
+    def _get(self, key: str, version: str, **more: str) -> Any:
         """Ask for what stands now, and for an older VersionId only if that is another version."""
         missing: Exception | None = None
         try:
-            answer = self._call("get_object", key)
-            if version in ("", _version(answer), _etag_and_size(answer)):
+            answer = self._call("get_object", key, **more)
+            if not version or version in (_version(answer), _etag_and_size(answer)):
                 return answer
             self._close(answer)
         except FileNotFoundError as error:
             if not version:
                 raise
             missing = error
-        older = self._get_older(key, version)
+        except self.failures as error:
+            # a range may lie beyond what stands now, but not beyond what is pinned
+            if _status(error) != _BEYOND_THE_END or version in ("", self.stat(key).version):
+                raise
+        older = self._get_older(key, version, **more)
         if older is None:
             gone = SourceChanged(f"{self._root}/{key}: the pinned version {version} is gone")
             raise missing or gone
         return older
 
-    def _get_older(self, key: str, version: str) -> Any | None:
+    def _get_older(self, key: str, version: str, **more: str) -> Any | None:
         try:
-            answer = self._call("get_object", key, VersionId=version)
+            answer = self._call("get_object", key, VersionId=version, **more)
         except self.failures as error:
             if _status(error) in _NO_SUCH_VERSION:
                 return None
@@ -113,7 +133,7 @@ class Bucket:
         self._close(answer)  # SeaweedFS gives what stands when a bucket has no versions
         return None
 
-    def _chunks(self, key: str, answer: Any) -> Generator[bytes]:
+    def _chunks(self, key: str, answer: Any, start: int = 0) -> Generator[bytes]:
         """Stream the body; where the connection breaks, go on from there with the same object."""
         same = {"IfMatch": answer["ETag"]} | _version_id(answer)
         done, size = 0, answer["ContentLength"]
@@ -129,7 +149,8 @@ class Bucket:
                     raise
             finally:
                 self._close(answer)
-            answer = self._call("get_object", key, Range=f"bytes={done}-", **same)
+            left = f"bytes={start + done}-{start + size - 1}"
+            answer = self._call("get_object", key, Range=left, **same)
         raise ConnectionError(f"{done} of {size} bytes came")
 
     def _close(self, answer: Any) -> None:
@@ -286,7 +307,9 @@ def _version(answer: Any) -> str:
 
 
 def _etag_and_size(answer: Any) -> str:
-    return f"{answer['ETag'].strip(chr(34))}-{answer['ContentLength']}"
+    """Return the tag and the object's whole size, also where a range of it was asked for."""
+    whole = answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"]
+    return f"{answer['ETag'].strip(chr(34))}-{whole}"
 
 
 def _content_type(key: str) -> dict[str, str]:

@@ -95,10 +95,20 @@ class Store:
         """Name an object in full."""
         return f"{self.root}/{key}"
 
-    def read(self, key: str) -> bytes:
-        """Get an object whole."""
-        _, chunks = self._stream(key, "")
+    def read(self, key: str, version: str = "") -> bytes:
+        """Get an object whole; raise SourceChanged if its pin is broken."""
+        _, chunks = self._stream(key, version)
         return b"".join(chunks)
+
+    def read_range(self, key: str, start: int, length: int, version: str = "") -> bytes:
+        """Get `length` bytes from `start` on, or those of them that there are.
+
+        Raises SourceChanged if a pin is broken, as `fetch` does.
+        """
+        if start < 0 or length < 1:
+            raise ValueError(f"{length} bytes from {start} on are no range")
+        with self._at(key) as place:
+            return place.read_range(key, start, length, version)
 
     def fetch(self, key: str, path: Path, version: str = "") -> Fetched:
         """Stream an object to a file, hashing on the way; raise SourceChanged if its pin is broken.

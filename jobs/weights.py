@@ -22,6 +22,7 @@ from uuid import uuid4
 from photochrom.colorize.errors import ModelError, SettingsError, WrongWeights
 from photochrom.colorize.generator import weights_digest
 from photochrom.colorize.generator.known import find_model
+from photochrom.colorize.generator.weights import digest as file_digest
 from photochrom.jobs.errors import NotFound, StorageError
 from photochrom.jobs.identity import digest
 from photochrom.jobs.settings import Job
@@ -67,6 +68,21 @@ def weights_file(job: Job, sha256: str) -> Path | None:
         if not _has(folder / name, sha256):
             _fetch(uri, job.storage.source, folder, sha256)
         return folder / name
+
+
+def kept_file(uri: str, access: Access) -> tuple[Path, str]:
+    """Return a file of weights as one of this machine, and its sha256.
+
+    One in a storage is fetched once. Raises ModelError, StorageError.
+    """
+    if "://" not in uri:
+        return Path(uri), file_digest(Path(uri))
+    sha256 = _asked(uri, access)
+    name = sha256 + PurePosixPath(uri).suffix
+    with _alone() as folder:
+        if not _has(folder / name, sha256):
+            _fetch(uri, access, folder, sha256)
+        return folder / name, sha256
 
 
 def _asked(uri: str, access: Access) -> str:

@@ -89,7 +89,7 @@ def test_only_the_cluster_knows_ray() -> None:
 
 
 def test_only_networks_know_torch() -> None:
-    allowed = ("colorize/generator/", "colorize/training/")
+    allowed = ("colorize/generator/", "colorize/scoring/", "colorize/training/")
     outside = {n for n in NAMES if not n.startswith(allowed) and imports_top(n, "torch")}
     assert outside == TORCH_OUTSIDE_COLORIZE
     for name in TORCH_OUTSIDE_COLORIZE:

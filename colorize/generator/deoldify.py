@@ -87,8 +87,13 @@ def widths(layout: Layout, channels: int, skip: int, *, last: bool) -> tuple[int
 
 def normalise(grey: Tensor) -> Tensor:
     """Return a generator's input (n, 3, s, s) of grey (n, 1, s, s) in 0..255."""
-    mean, deviation = _statistics(grey)
-    return (grey / 255 - mean) / deviation
+    return standardise(grey / 255)
+
+
+def standardise(rgb: Tensor) -> Tensor:
+    """Return sRGB in 0..1 (n, 1 or 3, s, s) as ImageNet's pictures are normalised (n, 3, s, s)."""
+    mean, deviation = _statistics(rgb)
+    return (rgb - mean) / deviation
 
 
 def denormalise(raw: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
-"""Teaching generators from colour photographs.
+"""Teaching generators from colour photographs, as DeOldify's were taught.
 
-`pretrain` learns Pocket from tar shards (`data`), greyed as old emulsions would (`degrade`);
-`validate` measures it, `export` writes what a generator loads, `credits` names the sources.
+A `Recipe` names the phases. A `Course` goes through them: a `Feed` gives lessons (photographs from a
+`Shelf`, cut in squares and aged), a `Drill` learns from each in the `Studio`, which holds generator
+and critic, and a `Record` keeps checkpoints, so that any process may die at any moment.
 """

@@ -1,36 +1,47 @@
-"""The CSV of a training: one line at every checkpoint."""
+"""The curve of a training: a line of means at every checkpoint, as CSV."""
 
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from photochrom.colorize.training.state import TrainingState
-from photochrom.colorize.training.validate import Figures
-
-LOSSES = ("chroma", "classes", "unrest")
-COLUMNS = ("seconds", "step", "photos", *LOSSES, "mae", "mae_grey", "colourfulness_ratio")
+COLUMNS = (
+    *("phase", "kind", "step", "steps", "seconds", "photographs"),
+    *("pixels", "features", "chroma", "classes", "calm", "critic", "fooling"),
+    *("mae", "mae_grey", "colourfulness", "content", "kernel_distance"),
+)
+Line = dict[str, str | float]
 
 
 class Curve:
-    """Gathers each step's losses and writes their means since the line before."""
+    """Gathers losses step by step, and figures as they are measured."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._losses: list[tuple[float, ...]] = []
+    def __init__(self, lines: Sequence[Line] = ()) -> None:
+        self.lines = list(lines)
+        self._losses: dict[str, list[float]] = defaultdict(list)
 
-    def add(self, losses: tuple[float, ...]) -> None:
+    def add(self, losses: Mapping[str, float]) -> None:
         """Remember one step's losses."""
-        self._losses.append(losses)
+        for name, loss in losses.items():
+            self._losses[name].append(loss)
 
-    def write(self, state: TrainingState, batch: int, figures: Figures | None) -> None:
-        """Append a line; validation figures only where some were taken."""
-        means = np.mean(self._losses, 0).round(4).tolist()
-        seen = (figures.mae, figures.mae_grey, round(figures.ratio, 3)) if figures else ("",) * 3
-        line = (round(state.seconds), state.step, state.step * batch, *means, *seen)
-        new = not self.file.exists()
-        with self.file.open("a", newline="") as stream:
-            csv.writer(stream).writerows([COLUMNS, line] if new else [line])
+    def means(self) -> dict[str, float]:
+        """Return the mean of each loss since the last line."""
+        return {name: float(np.mean(losses)) for name, losses in self._losses.items()}
+
+    def close_line(self, place: Line, figures: Mapping[str, float]) -> None:
+        """Make a line of where the training is, the losses since the last one, and figures."""
+        told = {**self.means(), **figures}
+        self.lines.append(place | {name: round(value, 5) for name, value in told.items()})
         self._losses.clear()
+
+    def write(self, file: Path) -> None:
+        """Write the whole curve."""
+        with file.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.lines)

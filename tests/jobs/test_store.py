@@ -120,6 +120,45 @@ def test_a_pin_holds_or_the_source_has_changed(store: Store, tmp_path: Path) -> 
         store.fetch("scan.tif", tmp_path / "y", pin)
 
 
+def test_a_range_is_what_there_is_of_it(store: Store) -> None:
+    data = os.urandom(3 << 20)
+    store.put("shard.tar", data)
+    store.put("empty", b"")
+    for start, length in ((0, 1), (0, len(data)), (7, 2 << 20), (len(data) - 5, 5)):
+        assert store.read_range("shard.tar", start, length) == data[start : start + length]
+    assert store.read_range("shard.tar", len(data) - 5, 100) == data[-5:]
+    assert store.read_range("shard.tar", len(data), 1) == b""
+    assert store.read_range("shard.tar", len(data) + 100, 10) == b""
+    assert store.read_range("empty", 0, 10) == b""
+    for start, length in ((-1, 5), (0, 0)):
+        with pytest.raises(ValueError, match="no range"):
+            store.read_range("shard.tar", start, length)
+
+
+def test_a_range_of_what_is_absent_or_a_folder(store: Store) -> None:
+    store.put("folder/object", b"x")
+    for key in ("no/such", "folder"):
+        with pytest.raises(NotFound, match=store.uri(key)):
+            store.read_range(key, 0, 5)
+
+
+def test_a_pin_holds_for_ranges_and_whole_reads_too(store: Store) -> None:
+    store.put("shard.tar", b"first")
+    pin = store.stat("shard.tar").version
+    assert store.read_range("shard.tar", 1, 3, pin) == b"irs"
+    assert store.read_range("shard.tar", 9, 3, pin) == b""
+    assert store.read("shard.tar", pin) == b"first"
+    store.put("shard.tar", b"second")
+    for start in (1, 9):
+        with pytest.raises(SourceChanged, match=r"shard\.tar"):
+            store.read_range("shard.tar", start, 3, pin)
+    with pytest.raises(SourceChanged, match=r"shard\.tar"):
+        store.read("shard.tar", pin)
+    store.delete("shard.tar")
+    with pytest.raises(NotFound):
+        store.read_range("shard.tar", 1, 3, pin)
+
+
 def test_one_of_twelve_creates_wins(store: Store) -> None:
     together = threading.Barrier(12)
 

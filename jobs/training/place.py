@@ -1,0 +1,100 @@
+"""A training's output place: what was pinned there first, and what is kept there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from photochrom.colorize.errors import SettingsError
+from photochrom.jobs.errors import NotFound, OtherJob
+from photochrom.jobs.pinned import code_version
+from photochrom.jobs.store import Store
+from photochrom.jobs.training.settings import Training
+
+TRAINING_FILE = "training.json"
+SHOWN = 6  # differences in an error
+
+
+class StoreKeep:
+    """Keeps a training's objects in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def put(self, key: str, file: Path) -> None:
+        """Keep a file's bytes under a key, over any that are there."""
+        self.store.put_file(key, file)
+
+    def get(self, key: str, file: Path) -> bool:
+        """Copy what is kept to a file; return whether there was anything."""
+        try:
+            self.store.fetch(key, file)
+        except NotFound:
+            return False
+        return True
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys below a folder, sorted."""
+        return [entry.key for entry in self.store.list(folder)]
+
+    def drop(self, key: str) -> None:
+        """Keep it no longer."""
+        self.store.delete(key)
+
+
+def output_store(training: Training) -> Store:
+    """Open a training's output place."""
+    return Store(training.output, training.storage.output)
+
+
+def pin(store: Store, training: Training, files: dict[str, str]) -> None:
+    """Write training.json if there is none; raise OtherJob if the place is another training's.
+
+    `files` are the digests of the files that the recipe names.
+    """
+    wanted = {
+        "manifest": training.manifest.rstrip("/"),
+        "held_out": training.held_out,
+        "recipe": training.recipe().model_dump(mode="json"),
+        "files": files,
+    }
+    text = json.dumps(wanted | {"software": f"photochrom {code_version()}"}, indent=2)
+    if store.put_if_absent(TRAINING_FILE, text.encode() + b"\n"):
+        return
+    found = json.loads(store.read(TRAINING_FILE))
+    mine, theirs = _flat(wanted), _flat({name: found.get(name) for name in wanted})
+    different = [
+        f"{name} is {theirs.get(name)!r} there and {mine.get(name)!r} here"
+        for name in sorted(mine.keys() | theirs.keys())
+        if mine.get(name) != theirs.get(name)
+    ]
+    if different:
+        more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+        told = "; ".join(different[:SHOWN])
+        raise OtherJob(
+            f"{store.root} holds another training: {told}{more}. Choose another output place"
+        )
+
+
+def read_pinned(store: Store) -> dict[str, Any]:
+    """Return what a training's place says of itself; raises SettingsError where it is none."""
+    try:
+        found: dict[str, Any] = json.loads(store.read(TRAINING_FILE))
+    except NotFound:
+        raise SettingsError(f"{store.root}: no {TRAINING_FILE} there; was it trained?") from None
+    return found
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Return nested values by dotted names."""
+    if isinstance(value, dict):
+        parts: list[tuple[str, Any]] = list(value.items())
+    elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        parts = [(str(number), part) for number, part in enumerate(value)]
+    else:
+        return {name: value}
+    flat: dict[str, Any] = {}
+    for key, part in parts:
+        flat |= _flat(part, f"{name}.{key}" if name else key)
+    return flat

@@ -1,0 +1,84 @@
+"""Train: a crew on Ray for a training, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from photochrom.cluster import (
+    ClusterFacts,
+    Crew,
+    Reported,
+    Restarted,
+    Returned,
+    connect,
+    resolve,
+    train,
+)
+from photochrom.colorize.training.course import WEIGHTS
+from photochrom.jobs.gallery import open_gallery
+from photochrom.jobs.store import Store
+from photochrom.jobs.training.place import output_store, pin
+from photochrom.jobs.training.settings import Training
+from photochrom.jobs.training.worker import learn
+from photochrom.jobs.weights import kept_file
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who hears of a training while it runs."""
+
+    progress: Callable[[Mapping[str, Any]], None]
+    note: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The finished weights: where they lie, their digest and size."""
+
+    uri: str
+    sha256: str
+    bytes: int
+
+
+def run_training(training: Training, address: str, told: Told, *, debug: bool = False) -> Trained:
+    """Train to the end, or go on from where the output place stands, and return the weights.
+
+    Raises OtherJob if the place holds another training, TrainerError if workers keep dying.
+    """
+    store = output_store(training)
+    store.probe()
+    digests = {n: kept_file(u, training.storage.source)[1] for n, u in training.files().items()}
+    pin(store, training, digests)
+    if not store.exists(WEIGHTS):
+        open_gallery(training, store)  # indexed once, and what is wrong with it told at once
+        with connect(address, debug=debug) as facts:
+            _hear(training, facts, told)
+    return finished(store)
+
+
+def _hear(training: Training, facts: ClusterFacts, told: Told) -> None:
+    """Start the crew and pass on what is heard of it."""
+    run = training.run
+    sizes = resolve(run.workers, run.cpus_per_worker, run.gpus_per_worker, facts)
+    crew = Crew(sizes.replicas, sizes.cpus, sizes.gpus, run.attempts)
+    with closing(train(learn, training.model_dump(mode="json"), crew)) as events:
+        for event in events:
+            match event:
+                case Reported(value):
+                    told.progress(value)
+                case Restarted(number, because):
+                    told.note(f"started again, {number} of {run.attempts - 1}: {because}")
+                case Returned():
+                    pass
+
+
+def finished(store: Store) -> Trained:
+    """Return the finished weights of a place."""
+    with TemporaryDirectory(prefix="photochrom-") as folder:
+        found = store.fetch(WEIGHTS, Path(folder) / WEIGHTS)
+    return Trained(store.uri(WEIGHTS), found.sha256, found.size)

@@ -1,0 +1,70 @@
+"""What each worker of a training does: the course of its recipe, on its share of photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from photochrom.colorize.training.course import Course
+from photochrom.colorize.training.feed import Feed
+from photochrom.colorize.training.held_out import HeldOut
+from photochrom.colorize.training.recipe import Recipe
+from photochrom.colorize.training.record import Record
+from photochrom.colorize.training.shelf import Shelf
+from photochrom.colorize.training.studio import Studio
+from photochrom.colorize.training.team import Team
+from photochrom.jobs.gallery import Gallery, read_gallery
+from photochrom.jobs.training.place import StoreKeep, output_store
+from photochrom.jobs.training.settings import FILES, Training
+from photochrom.jobs.weights import kept_file
+
+COLOURS_FROM = 1500  # photographs, at most, that tell which colours there are
+
+
+def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], None]) -> str:
+    """Go through a training to its end, from wherever its place says; return the weights' key."""
+    training = Training.model_validate(settings)
+    team = Team.here(max(1, int(training.run.cpus_per_worker)))
+    device = team.device()
+    store = output_store(training)
+    gallery = read_gallery(training, store)
+    recipe = with_files_here(training)
+    with shelf_of(gallery.train, training) as shelf, shelf_of(gallery.held_out, training) as apart:
+        studio = Studio(recipe, shelf.spread(COLOURS_FROM), device)
+        shown = apart.spread(recipe.validation.photographs)
+        course = Course(
+            studio,
+            Feed(shelf, gallery.train.weights, recipe, team, device),
+            HeldOut(shown, recipe.validation, device),
+            Record(StoreKeep(store), team),
+            report,
+            training.run.checkpoint_minutes,
+        )
+        return course.run()
+
+
+def shelf_of(gallery: Gallery, training: Training) -> Shelf:
+    """Return a shelf for a gallery's photographs."""
+    return Shelf(
+        gallery.fetch,
+        len(gallery),
+        side=training.side,
+        room=training.run.photograph_bytes,
+        threads=training.run.threads,
+        trim_borders=training.trim_borders,
+    )
+
+
+def with_files_here(training: Training) -> Recipe:
+    """Return the recipe with the files it names as paths of this machine."""
+    values = training.recipe().model_dump()
+    for path in FILES:
+        *sections, name = path
+        section = values
+        for part in sections:
+            section = section[part]
+        if section[name]:
+            file: Path = kept_file(section[name], training.storage.source)[0]
+            section[name] = str(file)
+    return Recipe.model_validate(values)
