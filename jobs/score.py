@@ -122,7 +122,7 @@ class Prints:
         truth = _opened(matched.truth, self.side, self.max_pixels)
         if isinstance(truth, Unscored):
             return truth
-        if not truth.photo.in_colour:
+        if not truth.in_colour:
             return Unscored(name, NOT_COLOUR)
         painted = _opened(matched.painted, self.side, self.max_pixels)
         if isinstance(painted, Unscored):
@@ -166,7 +166,7 @@ class Painted:
             opened = _opened(one, self.side, self.job.limits.max_pixels)
             if isinstance(opened, Unscored):
                 yield opened
-            elif not opened.photo.in_colour:
+            elif not opened.in_colour:
                 yield Unscored(one.name, NOT_COLOUR)
             else:
                 batch.append((one.name, opened))

@@ -18,9 +18,10 @@ from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
 from photochrom.colorize.picture.luma import Samples, luma
 from photochrom.colorize.picture.merge import FRACTION, merge
 from photochrom.colorize.picture.photo import file_sha256
-from photochrom.colorize.picture.plate import Upsampled
+from photochrom.colorize.picture.plate import LOW_CHROMA, Upsampled
 from photochrom.colorize.picture.scaling import area, fit
 from photochrom.colorize.picture.vips import pyvips
+from photochrom.colorize.scoring.figures import mean_chroma
 
 Rgb = NDArray[np.uint8]
 
@@ -56,6 +57,15 @@ class ColourPhoto:
         photo = Photo.read(replace(source, rows=rows), file_sha256(path))
         small = _resized(whole, *fit(source.header.width, source.header.height, side))
         return cls(photo, _finished(small, source.header.orientation, source.header.icc))
+
+    @property
+    def in_colour(self) -> bool:
+        """Whether there is colour to be compared with: more than prints may have and be pale.
+
+        Whoever names a photograph vouches for its colour: a pale or toned one counts. The stricter
+        rule by which jobs skip colour originals would leave out the muted, where paint errs most.
+        """
+        return mean_chroma(self.rgb) >= LOW_CHROMA
 
     def painted(self, plate: Plate) -> Rgb:
         """Lay a plate on this picture's own luma, as prints are made."""

@@ -5,8 +5,8 @@ out, and why: a map, a painting, a tint, a licence that asks to share alike.
 
     python -m photochrom.colorize.training.chosen --photos DIR --out MANIFEST.csv
 
-joins it with the folder of tar shards and its `manifest.csv`, whose split `val` is held out by
-source; `--credits` prints whose photographs they are, as the table that the card must carry.
+joins it with the folder of tar shards and its `manifest.csv`, whose split `val` is of other sources
+and stays out; `--credits` prints whose photographs they are, as the card's table.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from pathlib import Path
 from photochrom.colorize.errors import PhotochromError, SettingsError
 
 CHOSEN = Path(__file__).with_name("chosen.csv")
-COLUMNS = ("row_id", "uri", "member", "weight", "split")
-HELD_OUT_GROUPS = ("openstax",)  # the cleanest measure: seven books that no training has seen
+COLUMNS = ("row_id", "uri", "member", "weight")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Candidate:
     """One photograph of the folder's manifest."""
 
     file: str
-    split: str
     source: str
     licence: str
     group: str
@@ -55,13 +53,12 @@ def read_candidates(photos: Path) -> list[Candidate]:
 
 
 def training_rows(photos: Path, weights: dict[str, float]) -> Iterator[tuple[str | float, ...]]:
-    """Yield the lines of a training's manifest: the chosen ones, and those held out."""
+    """Yield the lines of a training's manifest."""
     for one in read_candidates(photos):
-        held_out = one.split == "val" and one.group in HELD_OUT_GROUPS
-        weight = 1.0 if held_out else weights.get(one.file, 0.0)
-        if weight and (held_out or one.split == "train"):
+        weight = weights.get(one.file, 0.0)
+        if weight:
             uri = (photos / one.shard).absolute().as_uri()
-            yield one.file, uri, one.file, weight, one.split
+            yield one.file, uri, one.file, weight
 
 
 def credit_lines(chosen: list[Candidate]) -> list[str]:

@@ -23,7 +23,10 @@ from photochrom.colorize.training.squares import Augment, Crop
 class Validation(Settings):
     """How a generator is measured on photographs that it never learns from."""
 
-    photographs: int = Field(256, ge=2, description="at most so many held-out ones")
+    share: float = Field(
+        0.1, ge=0, lt=1, description="held out, where the manifest has no column `split`"
+    )
+    photographs: int = Field(256, ge=2, description="measured on, at most, of those held out")
     size: int = Field(160, ge=32, multiple_of=32, description="their squares' side")
     minutes: float = Field(10.0, gt=0, description="between two measurements")
     figure: Literal["content", "kernel_distance"] = Field(

@@ -69,8 +69,8 @@ class Shelf:
         self._side, self._room, self._trims = side, room, trim_borders
         self._stands: OrderedDict[int, Tensor] = OrderedDict()  # the longest unused first
         self._coming: dict[int, Future[Tensor | Refused]] = {}
-        self._tried: set[int] = set()
-        self._in_vain = 0  # of those tried
+        self._tried = bytearray(photographs)  # a 1 for each that was asked for
+        self._trials = self._in_vain = 0
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(threads, "shelf")
 
@@ -154,20 +154,21 @@ class Shelf:
     ) -> Tensor | Refused:
         """Wait for a photograph; raise SettingsError once most of those asked for are refused."""
         found = found.result() if isinstance(found, Future) else found
-        if index not in self._tried:
-            self._tried.add(index)
+        if not self._tried[index]:
+            self._tried[index] = 1
+            self._trials += 1
             self._in_vain += isinstance(found, Refused)
-            if len(self._tried) >= FEWEST_TRIED and 2 * self._in_vain > len(self._tried):
+            if self._trials >= FEWEST_TRIED and 2 * self._in_vain > self._trials:
                 self._give_up()
         return found
 
     def _give_up(self) -> None:
         with self._lock:
-            refused = [self.refused[index] for index in sorted(self._tried & self.refused.keys())]
+            refused = [self.refused[i] for i in sorted(self.refused) if self._tried[i]]
         (kind, count), *_ = Counter(one.kind for one in refused).most_common()
         example = next(one for one in refused if one.kind == kind)
         raise SettingsError(
-            f"nothing can be learned from {len(refused)} of {len(self._tried)} photographs that "
+            f"nothing can be learned from {len(refused)} of {self._trials} photographs that "
             f"were tried; {count}: {kind} (number {example.index}: {example.reason})"
         )
 

@@ -55,7 +55,6 @@ def pin(store: Store, training: Training, files: dict[str, str]) -> None:
     """
     wanted = {
         "manifest": training.manifest.rstrip("/"),
-        "held_out": training.held_out,
         "recipe": training.recipe().model_dump(mode="json"),
         "files": files,
     }

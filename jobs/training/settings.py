@@ -42,9 +42,6 @@ class Training(Recipe):
     allow: tuple[str, ...] = Field((), description="further prefixes photographs may lie under")
     columns: TrainingColumns = TrainingColumns()
     storage: Storage = Storage()
-    held_out: float = Field(
-        0.1, ge=0, lt=1, description="share to measure on, where the manifest has no `split`"
-    )
     run: TrainingRun = TrainingRun()
 
     @field_validator("manifest", "output")
@@ -53,6 +50,11 @@ class Training(Recipe):
         if not value.strip():
             raise ValueError("must name a place")
         return value if "://" in value else "file://" + os.path.abspath(os.path.expanduser(value))
+
+    @property
+    def held_out(self) -> float:
+        """The share that is held out, where no row says so by its `split`."""
+        return self.validation.share
 
     def recipe(self) -> Recipe:
         """Return what decides the learning, without the places."""

@@ -30,7 +30,17 @@ def test_samples_come_as_they_are_where_nothing_is_to_do(tmp_path: Path) -> None
     opened = ColourPhoto.open(saved(tmp_path, rgb), side=256)
     assert np.array_equal(opened.rgb, rgb)
     assert np.array_equal(opened.photo.luma, luma(rgb))
-    assert opened.photo.in_colour
+    assert opened.in_colour
+
+
+def test_muted_colours_count_and_a_grey_scans_noise_does_not(tmp_path: Path) -> None:
+    picture = photograph("chelsea")
+    muted = ColourPhoto.open(saved(tmp_path, saturated(picture, 0.3)), side=256)
+    assert muted.in_colour
+    assert not muted.photo.in_colour  # jobs take it for a toned print, and paint it
+    noise = np.random.default_rng(1).normal(0, 1, picture.shape)
+    scan = (luma(picture)[..., None] + noise).clip(0, 255).astype(np.uint8)
+    assert not ColourPhoto.open(saved(tmp_path, scan), side=256).in_colour
 
 
 def test_the_longer_side_shrinks_and_the_photo_stays_whole(tmp_path: Path) -> None:
