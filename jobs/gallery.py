@@ -21,16 +21,17 @@ from photochrom.jobs.gallery_index import (
     INDEX,
     Photograph,
     differences,
+    index_of,
     make_index,
     read_index,
 )
-from photochrom.jobs.photographs import TrainingColumns, read_naming
+from photochrom.jobs.photographs import Naming, TrainingColumns, read_naming
 from photochrom.jobs.settings import Storage
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
 
-__all__ = ["INDEX", "Gallery", "TrainingColumns", "open_gallery", "read_gallery"]
+__all__ = ["INDEX", "Gallery", "TrainingColumns", "gallery_of", "open_gallery", "read_gallery"]
 
 
 class Asked(Protocol):
@@ -125,6 +126,12 @@ def open_gallery(asked: Asked, place: Store) -> Gallery:
     if not len(gallery.train):
         raise ManifestError(f"{asked.manifest}: every photograph is held out; none to learn from")
     return gallery
+
+
+def gallery_of(naming: Naming, source: Access) -> Gallery:
+    """Open the photographs that a manifest names, without keeping an index of them."""
+    index = index_of(make_index(naming, source, 0.0))
+    return Gallery(index.table, source, index.left_out)
 
 
 def read_gallery(asked: Asked, place: Store) -> Gallery:

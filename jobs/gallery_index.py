@@ -59,11 +59,16 @@ class Index:
 def read_index(place: Store) -> Index:
     """Read the index of a place; raises NotFound, JobError if it is damaged."""
     try:
-        table = pq.read_table(pa.BufferReader(place.read(INDEX))).select(COLUMNS)
-        said = {k.decode(): json.loads(v) for k, v in (table.schema.metadata or {}).items()}
-        return Index(table, said[_LEFT_OUT], frozenset(said[_EMPTY]))
+        return index_of(place.read(INDEX))
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise JobError(f"{place.uri(INDEX)} is damaged: {error}") from error
+
+
+def index_of(data: bytes) -> Index:
+    """Read an index from its Parquet."""
+    table = pq.read_table(pa.BufferReader(data)).select(COLUMNS)
+    said = {k.decode(): json.loads(v) for k, v in (table.schema.metadata or {}).items()}
+    return Index(table, said[_LEFT_OUT], frozenset(said[_EMPTY]))
 
 
 def make_index(naming: Naming, access: Access, held_out: float) -> bytes:

@@ -26,7 +26,7 @@ from photochrom.jobs.pinned import paint_recipe
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
-from photochrom.jobs.stored import Photograph, Stored
+from photochrom.jobs.stored import Photograph, Stored, in_shards
 from photochrom.jobs.weights import weights_file
 
 if TYPE_CHECKING:
@@ -192,8 +192,7 @@ class Painted:
 
 def load_painted(job: Job, side: int) -> Painted:
     """Read a job's manifest and load its model; raises ManifestError, ModelError, StorageError."""
-    manifest, sources = read_manifest(job), Sources(job.storage.source)
-    rows, paint, recipe = manifest.rows, job.paint, paint_recipe(job)
+    paint, recipe = job.paint, paint_recipe(job)
     colorizer = Colorizer.load(
         paint.model,
         weights=weights_file(job, recipe.weights_sha256),
@@ -201,6 +200,11 @@ def load_painted(job: Job, side: int) -> Painted:
         precision=recipe.precision,
         compiled=paint.compiled,
     )
+    shelved = in_shards(job)
+    if shelved is not None:
+        return Painted(shelved, colorizer, job, side)
+    manifest, sources = read_manifest(job), Sources(job.storage.source)
+    rows = manifest.rows
     return Painted(
         [Stored(row.row_id, row.uri, sources, row.version) for row in rows if not row.restriction],
         colorizer,

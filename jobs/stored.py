@@ -1,4 +1,4 @@
-"""A photograph wherever it lies, by its name: what `score` needs of one, and one in a storage."""
+"""A photograph wherever it lies, by its name: an object of its own, or a file in a tar shard."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from photochrom.jobs.gallery import Gallery, TrainingColumns, gallery_of
+from photochrom.jobs.photographs import read_naming
+from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
 
 
@@ -32,3 +35,29 @@ class Stored:
     def fetch(self, path: Path) -> None:
         """Copy the object to a file."""
         self.sources.fetch(self.uri, self.version, path)
+
+
+@dataclass(frozen=True, slots=True)
+class InShard:
+    """A photograph of a gallery, which may lie in a tar."""
+
+    name: str
+    gallery: Gallery
+    index: int
+
+    def fetch(self, path: Path) -> None:
+        """Copy its bytes to a file."""
+        path.write_bytes(self.gallery.fetch(self.index))
+
+
+def in_shards(job: Job) -> list[InShard] | None:
+    """Return the photographs of a manifest that names tar shards; None if it names none."""
+    ours = job.columns
+    columns = TrainingColumns(
+        row_id=ours.row_id, uri=ours.uri, version=ours.version, bytes=ours.bytes
+    )
+    naming = read_naming(job.manifest, job.output, job.storage.source, job.allow, columns)
+    if not any(row.is_tar for row in naming.rows):
+        return None
+    gallery = gallery_of(naming, job.storage.source)
+    return [InShard(gallery.id(index), gallery, index) for index in range(len(gallery))]

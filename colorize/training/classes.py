@@ -42,6 +42,11 @@ class ColourClasses(nn.Module):
         missed: Tensor = -((log.gather(1, which) * share).sum(1) * rarity).mean()
         return missed
 
+    def annealed_mean(self, logits: Tensor, temperature: float) -> Tensor:
+        """Return the ab (n, 2, h, w) that logits (n, q, h, w) name, between mean and mode."""
+        share = torch.softmax(logits.float() / temperature, 1)
+        return torch.einsum("nqhw,qc->nchw", share, self.centres)
+
 
 def colour_classes(photos: Sequence[Tensor]) -> ColourClasses:
     """Return the classes (q) of the colours that occur in photographs (h, w, 3) uint8."""

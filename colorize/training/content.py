@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photochrom.colorize.generator.colour import rgb_to_lab
 from photochrom.colorize.training.classes import ColourClasses
-from photochrom.colorize.training.features import EncoderName, FrozenEncoder, feature_error
+from photochrom.colorize.training.features import (
+    DEPTHS,
+    EncoderName,
+    FrozenEncoder,
+    feature_error,
+)
 from photochrom.colorize.training.pupils import Answer, Lesson
 from photochrom.colorize.training.settings import Settings
 
@@ -27,9 +32,26 @@ class Content(Settings):
     chroma_base: float = Field(0.8, description="what a grey pixel counts")
     chroma_divisor: float = Field(40.0, gt=0, description="how fast strong colours count more")
     chroma_most: float = Field(3.0, description="the most that a pixel counts")
+    vivid: float = Field(
+        0.0, ge=0, le=1, description="share of the classes' annealed mean in what chroma aims at"
+    )
+    temperature: float = Field(0.38, gt=0, description="of that mean; lower is more vivid")
     classes: float = Field(0.0, ge=0, description="rebalanced cross entropy of colours (pocket)")
     calm: float = Field(0.0, ge=0, description="colour that varies where the grey does not")
     calm_edge: float = Field(12.0, description="how fast a luma edge lifts the call for calm")
+
+    @model_validator(mode="after")
+    def _deep_enough(self) -> Content:
+        depths = DEPTHS[self.encoder]
+        if len(self.features) not in (0, depths) or min(self.features, default=0.0) < 0:
+            raise ValueError(f"features: {self.encoder} has {depths}; give each 0 or more, or none")
+        if self.vivid and not self.classes:
+            raise ValueError("vivid: it is of the classes' mean, so classes must not be 0")
+        return self
+
+    def colours(self) -> bool:
+        """Say whether any term holds the picture itself to the truth."""
+        return bool(self.pixels or self.chroma or any(self.features))
 
 
 class ContentLoss(nn.Module):
@@ -48,7 +70,7 @@ class ContentLoss(nn.Module):
         content, terms = self.content, dict[str, Tensor]()
         if content.pixels:
             terms["pixels"] = content.pixels * F.l1_loss(answer.picture, lesson.picture)
-        if self.encoder is not None:
+        if self.encoder is not None and any(content.features):
             terms["features"] = feature_error(
                 self.encoder, answer.picture, lesson.picture, content.features
             )
@@ -60,13 +82,28 @@ class ContentLoss(nn.Module):
         content, terms = self.content, dict[str, Tensor]()
         truth = rgb_to_lab(lesson.rgb)[:, 1:]  # (n, 2, s, s)
         if content.chroma:
-            terms["chroma"] = content.chroma * chroma_error(ab, F.avg_pool2d(truth, 2), content)
+            wanted = self._wanted(answer, F.avg_pool2d(truth, 2))
+            terms["chroma"] = content.chroma * chroma_error(ab, wanted, content)
         if self.classes is not None and answer.logits is not None:
             missed = self.classes(answer.logits, F.avg_pool2d(truth, 4))
             terms["classes"] = content.classes * missed
         if content.calm:
             terms["calm"] = content.calm * unrest(ab, F.avg_pool2d(lesson.grey, 2), content)
         return terms
+
+    def _wanted(self, answer: Answer, truth: Tensor) -> Tensor:
+        """Return what ab (n, 2, h, w) should be: the truth, or nearer to what classes make of it.
+
+        The mean of the true colours that a grey may have is timid, the annealed mean of their
+        classes is not; and it follows from the picture alone, so that it can be learned exactly.
+        """
+        vivid = self.content.vivid
+        if not vivid or self.classes is None or answer.logits is None:
+            return truth
+        with torch.no_grad():
+            named = self.classes.annealed_mean(answer.logits, self.content.temperature)
+            named = F.interpolate(named, truth.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.lerp(truth, named, vivid)
 
 
 def chroma_error(ab: Tensor, truth: Tensor, content: Content) -> Tensor:

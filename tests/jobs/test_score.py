@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,3 +227,17 @@ def test_scoring_on_s3(
     assert prints.json["painted"][0]["mae_ab"] == 0
     assert prints.json["painted"][0]["kid"] == pytest.approx(0, abs=1e-6)
     assert (tmp_path / "s.jpg").stat().st_size > 5000
+
+
+def test_photographs_in_tar_shards_are_scored(colours: Path, program: Program) -> None:
+    shard = colours.parent / "shards" / "one.tar"
+    shard.parent.mkdir()
+    with tarfile.open(shard, "w") as tar:
+        for file in sorted(colours.iterdir()):
+            tar.add(file, file.name)
+    whole = program("score", shard.parent, *ECHO, "--json").json
+    table = shard.parent / "some.csv"
+    table.write_text("row_id,uri,member\na,one.tar,coffee.png\nb,one.tar,rocket.png\n")
+    some = program("score", table, *ECHO, "--json").json
+    assert (whole["photographs"], some["photographs"]) == (4, 2)
+    assert whole["painted"] == program("score", colours, *ECHO, "--json").json["painted"]
