@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from photochrom.colorize.errors import ModelError
 from photochrom.colorize.training.curve import Curve, Line
 from photochrom.colorize.training.drills import Drill, drill_for
 from photochrom.colorize.training.export import export_network
@@ -73,6 +74,7 @@ class Course:
             self._go_through(phase, drill)
             if self.best:
                 self.studio.take(self.best)
+            self.team.align(self.studio.pupil)
             left, self.best = {}, {}
             self.place = Place(number + 1, 0, self.place.seconds, self.place.photographs)
             self._save({})
@@ -85,26 +87,39 @@ class Course:
     def _go_through(self, phase: Phase, drill: Drill) -> None:
         place, steps = self.place, self.feed.steps(phase)
         self._saved = self._measured = place.seconds
+        started = time.monotonic()
         for lesson in self.feed.lessons(place.phase, phase, place.step):
-            started = time.monotonic()
             seed_step(self.studio.recipe.seed, place.phase, place.step, self.team.rank)
-            self.curve.add(drill.step(lesson, place.step / steps))
+            losses = drill.step(lesson, place.step / steps)
+            self._must_be_finite(losses)
+            self.curve.add(losses)
             place.step += 1
             place.photographs += phase.batch * self.team.workers
             place.seconds += time.monotonic() - started
             self._tell(phase, steps)
             if self._check(phase, drill, steps):
                 return
+            started = time.monotonic()
+
+    def _must_be_finite(self, losses: Mapping[str, float]) -> None:
+        lost = [name for name, loss in losses.items() if not math.isfinite(loss)]
+        if lost:
+            raise ModelError(
+                f"phase {self.place.phase + 1}, step {self.place.step}: the losses are no numbers "
+                f"any more ({', '.join(lost)}); lower the rate, or set longest_gradient"
+            )
 
     def _check(self, phase: Phase, drill: Drill, steps: int) -> bool:
         """Measure and save what is due; return whether the phase gains no more."""
         place, ended = self.place, self.place.step >= steps
         measures, saves = self._due(phase, ended)
+        if measures or saves:
+            self.team.align(self.studio.pupil)
         figures = self.team.told(self._measure(phase)) if measures else {}
         if measures or saves:
             self.curve.close_line(self._line(phase, steps), figures)
         stops = isinstance(phase, GanPhase) and measures and self._judge(phase, figures)
-        if not ended and (measures or saves):
+        if saves and not stops:
             self._save(drill.state())
         if measures:
             self._measured = place.seconds
@@ -112,18 +127,19 @@ class Course:
 
     def _due(self, phase: Phase, ended: bool) -> tuple[bool, bool]:
         """Say whether to measure and whether to save now, alike on every worker."""
-        if isinstance(phase, GanPhase) and self.place.step % phase.check_steps == 0:
-            return True, True
-        if ended or self.place.step % LOOK_STEPS:
-            return ended, False
-        validation = self.studio.recipe.validation
-        now = self.place.seconds
-        measures = now - self._measured > validation.minutes * 60 and not isinstance(
-            phase, GanPhase
-        )
-        told: tuple[bool, bool] = self.team.told(
-            (measures, measures or now - self._saved > self.checkpoint_seconds)
-        )
+        if ended:
+            return True, False
+        step, now = self.place.step, self.place.seconds
+        looks = step % LOOK_STEPS == 0
+        if isinstance(phase, GanPhase):
+            measures = step % phase.check_steps == 0
+        else:
+            pause = self.studio.recipe.validation.minutes * 60
+            measures = looks and now - self._measured > pause
+        if not (measures or looks):
+            return False, False
+        saves = now - self._saved > self.checkpoint_seconds
+        told: tuple[bool, bool] = self.team.told((measures, saves))
         return told
 
     def _measure(self, phase: Phase) -> dict[str, float] | None:
@@ -131,18 +147,25 @@ class Course:
         if not self.team.leads:
             return None
         place = self.place
-        pupil = self.studio.shown()
-        figures = self.held_out.measure(pupil, self.studio)
         name = f"{place.phase:03d}-{place.step:08d}"
-        self.record.put(f"sheets/{name}.jpg", lambda file: self.held_out.sheet(pupil, file))
+        figures: dict[str, float] = {}
+        if len(self.held_out):
+            with self.studio.shown() as pupil:
+                figures = self.held_out.measure(pupil, self.studio)
+                self.record.put(f"sheets/{name}.jpg", lambda file: self.held_out.sheet(pupil, file))
         if isinstance(phase, GanPhase) and phase.keep_checks:
             key = f"candidates/{name}.safetensors"
             self.record.put(key, lambda file: export_network(self.studio, file))
         return figures
 
     def _judge(self, phase: GanPhase, figures: Mapping[str, float]) -> bool:
-        """Remember the best weights so far; return whether patience has run out."""
-        place, figure = self.place, figures[self.studio.recipe.validation.figure]
+        """Remember the best weights so far; return whether patience has run out.
+
+        Where nothing is held out there is no figure: the last weights count.
+        """
+        place, figure = self.place, figures.get(self.studio.recipe.validation.figure)
+        if figure is None:
+            return False
         if figure < place.best:
             place.best, place.checks_since = figure, 0
             self.best = {k: v.detach().clone() for k, v in self.studio.average.state.items()}

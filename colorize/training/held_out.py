@@ -36,6 +36,9 @@ class HeldOut:
         self.validation = validation
         self.device = device
 
+    def __len__(self) -> int:
+        return len(self.rgb)
+
     @torch.no_grad()
     def measure(self, pupil: Pupil, studio: Studio) -> dict[str, float]:
         """Return means over the photographs; less is better but for colourfulness.
@@ -69,10 +72,7 @@ class HeldOut:
     @torch.no_grad()
     def sheet(self, pupil: Pupil, file: Path) -> None:
         """Write a JPEG of the first photographs: grey, painted, true, one below the other."""
-        rgb = self.rgb[: self.validation.shown]
-        if not len(rgb):
-            return
-        lesson = self._lesson(rgb)
+        lesson = self._lesson(self.rgb[: self.validation.shown])
         painted = denormalise(pupil(lesson.grey, lesson.rgb).picture.float())
         rows = [lesson.grey.expand(-1, 3, -1, -1), painted, lesson.rgb]
         sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 s, n s)

@@ -71,6 +71,11 @@ class Recipe(Settings):
             raise ValueError("content: chroma and classes are pocket's; use pixels and features")
         if self.family == "pocket" and any(phase.size % 32 for phase in self.phases()):
             raise ValueError("size: pocket's squares are multiples of 32")
+        if self.family == "pocket" and not content.colours():
+            raise ValueError("content: classes teach pocket no colour: give chroma or another")
+        judged = [p.size for p in self.phases() if not isinstance(p, GeneratorPhase)]
+        if self.critic.kind == "patches" and min(judged, default=64) < 64:
+            raise ValueError("size: the critic of patches needs squares of 64 pixels or more")
         return self
 
     def phases(self) -> tuple[Phase, ...]:

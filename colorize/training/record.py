@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -16,6 +18,7 @@ from photochrom.colorize.training.team import Team
 
 CHECKPOINTS, CURVE = "checkpoints", "curve.csv"
 KEPT = 2  # checkpoints: the newest, and the one before it
+PARTS = {"place", "drill", "best", "curve", "pupil", "critic", "average", "average_steps"}
 
 
 class Record:
@@ -49,8 +52,22 @@ class Record:
             file = Path(folder) / "checkpoint.pt"
             if not self.keep.get(key, file):
                 raise ModelError(f"{key} is gone: is another training writing here?")
-            try:
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            except (RuntimeError, OSError, EOFError, ValueError) as error:
-                raise ModelError(f"{key} is damaged ({error}); remove it to go on") from error
-        return state
+            return _read(file, key)
+
+
+def _read(file: Path, key: str) -> dict[str, Any]:
+    """Return a checkpoint's state; torch itself does not look at the zip's checksums."""
+    try:
+        with ZipFile(file) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise BadZipFile(f"{damaged} does not match its checksum")
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, BadZipFile, UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"{key} is damaged ({reason}); remove it to go on from the one before"
+        ) from error
+    if not isinstance(state, dict) or not state.keys() >= PARTS:
+        raise ModelError(f"{key} is no checkpoint of a training; remove it to go on")
+    return state

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from photochrom.colorize.errors import ModelError
+from photochrom.colorize.errors import ModelError, SettingsError
 from photochrom.colorize.generator.deoldify import LAYOUTS, DeOldify
 from photochrom.colorize.generator.resnet import Encoder
 from photochrom.colorize.generator.weights import check_fit, read_weights
@@ -40,7 +39,7 @@ class Studio:
         self.device = device
         classes = colour_classes(photos) if recipe.content.classes else None
         encoder = None
-        if any(recipe.content.features):
+        if any(recipe.content.features) or recipe.validation.figure == "kernel_distance":
             encoder = load_features(recipe.content.encoder, recipe.content.encoder_weights)
         self.pupil = self._placed(_make_pupil(recipe, classes))
         self.content = self._placed(ContentLoss(recipe.content, encoder, classes))
@@ -57,11 +56,21 @@ class Studio:
         lower = self.recipe.precision == "bfloat16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
 
-    def shown(self) -> Pupil:
-        """Return the generator as it would paint: its averaged weights, ready to be looked at."""
-        pupil = copy.deepcopy(self.pupil)
-        pupil.network.load_state_dict(self.average.state)
-        return pupil.eval()
+    @contextmanager
+    def shown(self) -> Iterator[Pupil]:
+        """Lend the generator as it would paint, with its averaged weights; it must not learn then.
+
+        It is the pupil itself: spectral norms forbid copies, and large networks have no room.
+        """
+        network, aside = self.pupil.network, dict[str, Tensor]()
+        if self.average.decay:
+            aside = {name: value.clone() for name, value in network.state_dict().items()}
+            network.load_state_dict(self.average.state)
+        try:
+            yield self.pupil.eval()
+        finally:
+            if aside:
+                network.load_state_dict(aside)
 
     def state(self) -> dict[str, Any]:
         """Return all weights, as a checkpoint keeps them."""
@@ -79,13 +88,13 @@ class Studio:
             self.critic.load_state_dict(state["critic"])
         except RuntimeError as error:
             raise ModelError(f"the checkpoint is another training's: {error}") from error
-        self.average.state = {n: v.to(self.device) for n, v in state["average"].items()}
+        self.average.take(state["average"])
         self.average.steps = state["average_steps"]
 
     def take(self, state: dict[str, Tensor]) -> None:
         """Go on from other weights of the generator."""
         self.pupil.network.load_state_dict(state)
-        self.average.state = {name: value.detach().clone() for name, value in state.items()}
+        self.average.take(state)
 
 
 def _make_pupil(recipe: Recipe, classes: ColourClasses | None) -> Pupil:
@@ -99,6 +108,11 @@ def _make_pupil(recipe: Recipe, classes: ColourClasses | None) -> Pupil:
             encoder = Path(recipe.backbone) if recipe.backbone else find_encoder()
             load_encoder(pupil.network.encoder, encoder)  # type: ignore[arg-type]
     else:
+        if not recipe.backbone and not recipe.start:
+            raise SettingsError(
+                f"{recipe.family} does not begin at random: name the torch file of its ResNet's "
+                "ImageNet weights as `backbone`, or a generator's as `start`"
+            )
         layout = "artistic" if recipe.family == "artistic" else "stable"
         network = DeOldify(LAYOUTS[layout])
         pupil = DeOldifyPupil(network)

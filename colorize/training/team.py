@@ -37,6 +37,16 @@ class Team:
             return module
         return DistributedDataParallel(module)
 
+    def align(self, module: nn.Module) -> None:
+        """Give every worker the leading one's statistics; each gathers them from its own squares.
+
+        A worker that goes on from a checkpoint has the leading one's, so all have where one is
+        written: else what follows would depend on who died when.
+        """
+        if self.workers > 1:
+            for buffer in module.buffers():
+                distributed.broadcast(buffer, src=0)
+
     def mean(self, value: Tensor) -> float:
         """Return a scalar's mean over the workers, the same on each."""
         value = value.detach().clone()

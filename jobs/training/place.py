@@ -56,6 +56,7 @@ def pin(store: Store, training: Training, files: dict[str, str]) -> None:
     wanted = {
         "manifest": training.manifest.rstrip("/"),
         "recipe": training.recipe().model_dump(mode="json"),
+        "workers": training.run.workers,
         "files": files,
     }
     text = json.dumps(wanted | {"software": f"photochrom {code_version()}"}, indent=2)

@@ -55,7 +55,9 @@ def run_training(training: Training, address: str, told: Told, *, debug: bool = 
     digests = {n: kept_file(u, training.storage.source)[1] for n, u in training.files().items()}
     pin(store, training, digests)
     if not store.exists(WEIGHTS):
-        open_gallery(training, store)  # indexed once, and what is wrong with it told at once
+        gallery = open_gallery(training, store)  # what is wrong with it is told at once
+        if not len(gallery.held_out):
+            told.note("no photograph is held out: nothing is measured, and no weights are chosen")
         with connect(address, debug=debug) as facts:
             _hear(training, facts, told)
     return finished(store)
@@ -64,7 +66,8 @@ def run_training(training: Training, address: str, told: Told, *, debug: bool = 
 def _hear(training: Training, facts: ClusterFacts, told: Told) -> None:
     """Start the crew and pass on what is heard of it."""
     run = training.run
-    sizes = resolve(run.workers, run.cpus_per_worker, run.gpus_per_worker, facts)
+    # a crew that does not fit is told in the words of a training, by `train`
+    sizes = resolve(run.workers, run.cpus_per_worker, run.gpus_per_worker, facts, elastic=True)
     crew = Crew(sizes.replicas, sizes.cpus, sizes.gpus, run.attempts)
     with closing(train(learn, training.model_dump(mode="json"), crew)) as events:
         for event in events:

@@ -86,6 +86,7 @@ def load_training(
     values |= {name: place for name, place in given.items() if place is not None}
     for change in changes:
         apply_change(values, change)
+    _place(values, FILES, Path.cwd())
     for name in given:
         if name not in values:
             raise SettingsError(f"{target}: no {name}: name it there, or after {target}")
@@ -103,12 +104,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: no such file; the shipped recipes are {names}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    for place in (("manifest",), ("output",), *FILES):
-        section = _at(values, place[:-1])
-        named = section.get(place[-1]) if isinstance(section, dict) else None
-        if isinstance(named, str) and named and "://" not in named:
-            section[place[-1]] = os.path.abspath(path.parent / os.path.expanduser(named))
+    _place(values, (("manifest",), ("output",), *FILES), path.parent)
     return values
+
+
+def _place(values: dict[str, Any], names: Sequence[Sequence[str]], folder: Path) -> None:
+    """Make the paths among some values absolute; relative ones are a folder's."""
+    for name in names:
+        section = _at(values, name[:-1])
+        named = section.get(name[-1]) if isinstance(section, dict) else None
+        if isinstance(named, str) and named and "://" not in named:
+            section[name[-1]] = os.path.abspath(folder / os.path.expanduser(named))
 
 
 def _at(values: Mapping[str, Any], path: Sequence[str]) -> Any:

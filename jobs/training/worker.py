@@ -32,7 +32,7 @@ def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], Non
     recipe = with_files_here(training)
     with shelf_of(gallery.train, training) as shelf, shelf_of(gallery.held_out, training) as apart:
         studio = Studio(recipe, shelf.spread(COLOURS_FROM), device)
-        shown = apart.spread(recipe.validation.photographs)
+        shown = apart.spread(recipe.validation.photographs) if team.leads else []
         course = Course(
             studio,
             Feed(shelf, gallery.train.weights, recipe, team, device),

@@ -1,0 +1,81 @@
+"""Figures and sheets of photographs that nothing is learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photochrom.colorize.generator.colour import rgb_to_lab
+from photochrom.colorize.training.held_out import HeldOut
+from photochrom.colorize.training.pupils import Answer, Lesson, Pupil
+from photochrom.colorize.training.studio import Studio
+from tests.colorize.training import tiny
+
+
+class Painter(Pupil):
+    """Knows the true colours, and gives a share of them."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.network = nn.Identity()
+        self.share = share
+
+    def forward(self, lesson_grey: Tensor, rgb: Tensor) -> Answer:
+        mixed = torch.lerp(lesson_grey.expand_as(rgb), rgb, self.share)
+        ab = F.avg_pool2d(rgb_to_lab(mixed)[:, 1:], 2)
+        return Answer(Lesson(mixed, lesson_grey).picture, ab)
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    validation = {"size": 64, "photographs": 10, "figure": "kernel_distance", "shown": 3}
+    return tiny.studio(
+        tiny.recipe(content={"chroma": 1.0, "encoder": "lite0"}, validation=validation)
+    )
+
+
+@pytest.fixture(scope="module")
+def held_out(studio: Studio) -> HeldOut:
+    photos = [tiny.photo(100 + n) for n in range(10)]
+    return HeldOut(photos, studio.recipe.validation, tiny.CPU)
+
+
+def test_the_truth_is_perfect_and_grey_is_what_it_is_measured_by(
+    held_out: HeldOut, studio: Studio
+) -> None:
+    true, half, grey = (held_out.measure(Painter(s), studio) for s in (1.0, 0.5, 0.0))
+    assert true["mae"] == pytest.approx(0, abs=1e-3)
+    assert true["kernel_distance"] == pytest.approx(0, abs=1e-5)
+    assert true["content"] == pytest.approx(0, abs=1e-4)
+    assert true["colourfulness"] == pytest.approx(1, abs=1e-3)
+    assert grey["mae"] == pytest.approx(grey["mae_grey"], abs=0.1)
+    for name in ("mae", "content", "kernel_distance"):
+        assert true[name] < half[name] < grey[name]
+    assert grey["colourfulness"] < 0.1 < half["colourfulness"] < 0.9
+
+
+def test_figures_do_not_depend_on_who_asked_before(held_out: HeldOut, studio: Studio) -> None:
+    first = held_out.measure(Painter(0.5), studio)
+    held_out.measure(Painter(0.1), studio)
+    torch.rand(3)
+    assert held_out.measure(Painter(0.5), studio) == first
+
+
+def test_a_sheet_shows_grey_painted_and_true(held_out: HeldOut, tmp_path: Path) -> None:
+    held_out.sheet(Painter(0.0), tmp_path / "sheet.jpg")
+    samples = np.array(Image.open(tmp_path / "sheet.jpg")).astype(int)
+    assert samples.shape == (3 * 64, 3 * 64, 3)
+    spread = [np.ptp(part, axis=2).mean() for part in np.split(samples, 3)]
+    assert spread[0] < 3
+    assert spread[1] < 3
+    assert spread[2] > 20
+
+
+def test_none_are_held_out() -> None:
+    assert len(HeldOut([], tiny.recipe().validation, tiny.CPU)) == 0
