@@ -136,6 +136,7 @@ class Course:
         else:
             pause = self.studio.recipe.validation.minutes * 60
             measures = looks and now - self._measured > pause
+            measures |= step % self.feed.epoch_steps(phase) == 0
         if not (measures or looks):
             return False, False
         saves = now - self._saved > self.checkpoint_seconds
@@ -153,7 +154,7 @@ class Course:
             with self.studio.shown() as pupil:
                 figures = self.held_out.measure(pupil, self.studio)
                 self.record.put(f"sheets/{name}.jpg", lambda file: self.held_out.sheet(pupil, file))
-        if isinstance(phase, GanPhase) and phase.keep_checks:
+        if phase.keep_checks:
             key = f"candidates/{name}.safetensors"
             self.record.put(key, lambda file: export_network(self.studio, file))
         return figures

@@ -39,6 +39,11 @@ class Feed:
         self.team = team
         self.device = device
 
+    def epoch_steps(self, phase: Phase) -> int:
+        """Return how many steps show all photographs that take part about once."""
+        photographs = len(self.weights) * phase.share
+        return max(1, math.ceil(photographs / (phase.batch * self.team.workers)))
+
     def steps(self, phase: Phase) -> int:
         """Return how many steps a phase takes with so many photographs and workers."""
         photographs = len(self.weights) * phase.share * phase.epochs

@@ -29,6 +29,9 @@ class Phase(Settings):
     betas: tuple[float, float] = Field((0.9, 0.99), description="Adam's")
     least_beta: float | None = Field(None, description="the first beta at the rate's peak")
     weight_decay: float = Field(1e-3, ge=0, description="decoupled, as in AdamW")
+    keep_checks: bool = Field(
+        False, description="keep each measurement's weights, to choose by eye"
+    )
     longest_gradient: float | None = Field(None, gt=0, description="longer ones are shortened")
 
 
@@ -64,7 +67,4 @@ class GanPhase(Phase):
         None, description="the critic's comes when the generator's is below; none: at once"
     )
     check_steps: int = Field(100, ge=1, description="steps between two measurements")
-    keep_checks: bool = Field(
-        False, description="keep each measurement's weights, to choose by eye"
-    )
     patience: int = Field(0, ge=0, description="measurements without gain that end it; 0: never")

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from photochrom.colorize.errors import SettingsError
+from pydantic import ValidationError
+
+from photochrom.colorize.training.recipe import Recipe
 from photochrom.jobs.errors import NotFound, OtherJob
 from photochrom.jobs.pinned import code_version
 from photochrom.jobs.store import Store
-from photochrom.jobs.training.settings import Training
+from photochrom.jobs.training.settings import FILES, Training
 
 TRAINING_FILE = "training.json"
 SHOWN = 6  # differences in an error
@@ -55,14 +57,14 @@ def pin(store: Store, training: Training, files: dict[str, str]) -> None:
     """
     wanted = {
         "manifest": training.manifest.rstrip("/"),
-        "recipe": training.recipe().model_dump(mode="json"),
+        "recipe": _without_paths(training.recipe()),
         "workers": training.run.workers,
         "files": files,
     }
     text = json.dumps(wanted | {"software": f"photochrom {code_version()}"}, indent=2)
     if store.put_if_absent(TRAINING_FILE, text.encode() + b"\n"):
         return
-    found = json.loads(store.read(TRAINING_FILE))
+    found = read_pinned(store)
     mine, theirs = _flat(wanted), _flat({name: found.get(name) for name in wanted})
     different = [
         f"{name} is {theirs.get(name)!r} there and {mine.get(name)!r} here"
@@ -78,12 +80,30 @@ def pin(store: Store, training: Training, files: dict[str, str]) -> None:
 
 
 def read_pinned(store: Store) -> dict[str, Any]:
-    """Return what a training's place says of itself; raises SettingsError where it is none."""
+    """Return what a training's place says of itself; what is new since then has its default.
+
+    Raises OtherJob if it was written by a release whose recipes this one does not read.
+    """
+    found: dict[str, Any] = json.loads(store.read(TRAINING_FILE))
     try:
-        found: dict[str, Any] = json.loads(store.read(TRAINING_FILE))
-    except NotFound:
-        raise SettingsError(f"{store.root}: no {TRAINING_FILE} there; was it trained?") from None
-    return found
+        recipe = Recipe.model_validate(found["recipe"])
+    except (KeyError, ValidationError) as error:
+        raise OtherJob(
+            f"{store.root} holds a training by {found.get('software')}, which this release cannot "
+            "go on with: use that one, or choose another output place"
+        ) from error
+    return found | {"recipe": _without_paths(recipe)}
+
+
+def _without_paths(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's values without the files that it names: they are known by their digests."""
+    values = recipe.model_dump(mode="json")
+    for *sections, name in FILES:
+        section = values
+        for part in sections:
+            section = section[part]
+        section[name] = ""
+    return values
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
