@@ -69,7 +69,7 @@ def test_a_newer_releases_place_says_whose_it_is(store: Store) -> None:
     training = training_of(store.root)
     pin(store, training, {})
     repinned(store, {"telepathy": True})
-    with pytest.raises(OtherJob, match="a training by photochrom .* cannot go on with"):
+    with pytest.raises(OtherJob, match=r"a training by photochrom .* cannot go on with"):
         pin(store, training, {})
 
 
