@@ -121,9 +121,7 @@ def _mendable(uri: str) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise NotFound(
-            f"{uri}: no such weights; put them there, or name others"
-        ) from error
+        raise NotFound(f"{uri}: no such weights; put them there, or name others") from error
     except StorageError as error:
         if getattr(error.__cause__, "errno", None) not in _FULL:
             raise

@@ -15,8 +15,8 @@ from photochrom.colorize.training.features import (
     FrozenEncoder,
     feature_error,
 )
-from photochrom.colorize.training.pupils import Answer, Lesson
 from photochrom.colorize.training.settings import Settings
+from photochrom.colorize.training.trainable import Answer, Batch
 
 
 class Content(Settings):
@@ -65,22 +65,22 @@ class ContentLoss(nn.Module):
         self.encoder = encoder
         self.classes = classes
 
-    def forward(self, answer: Answer, lesson: Lesson) -> dict[str, Tensor]:
+    def forward(self, answer: Answer, batch: Batch) -> dict[str, Tensor]:
         """Return the terms by name, each with its weight in it."""
         content, terms = self.content, dict[str, Tensor]()
         if content.pixels:
-            terms["pixels"] = content.pixels * F.l1_loss(answer.picture, lesson.picture)
+            terms["pixels"] = content.pixels * F.l1_loss(answer.picture, batch.picture)
         if self.encoder is not None and any(content.features):
             terms["features"] = feature_error(
-                self.encoder, answer.picture, lesson.picture, content.features
+                self.encoder, answer.picture, batch.picture, content.features
             )
         if answer.ab is not None:
-            terms |= self._colour_terms(answer, answer.ab, lesson)
+            terms |= self._colour_terms(answer, answer.ab, batch)
         return terms
 
-    def _colour_terms(self, answer: Answer, ab: Tensor, lesson: Lesson) -> dict[str, Tensor]:
+    def _colour_terms(self, answer: Answer, ab: Tensor, batch: Batch) -> dict[str, Tensor]:
         content, terms = self.content, dict[str, Tensor]()
-        truth = rgb_to_lab(lesson.rgb)[:, 1:]  # (n, 2, s, s)
+        truth = rgb_to_lab(batch.rgb)[:, 1:]  # (n, 2, s, s)
         if content.chroma:
             wanted = self._wanted(answer, F.avg_pool2d(truth, 2))
             terms["chroma"] = content.chroma * chroma_error(ab, wanted, content)
@@ -88,7 +88,7 @@ class ContentLoss(nn.Module):
             missed = self.classes(answer.logits, F.avg_pool2d(truth, 4))
             terms["classes"] = content.classes * missed
         if content.calm:
-            terms["calm"] = content.calm * unrest(ab, F.avg_pool2d(lesson.grey, 2), content)
+            terms["calm"] = content.calm * unrest(ab, F.avg_pool2d(batch.grey, 2), content)
         return terms
 
     def _wanted(self, answer: Answer, truth: Tensor) -> Tensor:

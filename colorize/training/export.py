@@ -15,16 +15,16 @@ from photochrom.colorize.errors import ModelError
 from photochrom.colorize.generator.weights import METADATA_KEY
 
 if TYPE_CHECKING:
-    from photochrom.colorize.training.studio import Studio
+    from photochrom.colorize.training.networks import Networks
 
 
-def export_network(studio: Studio, file: Path) -> None:
+def export_network(networks: Networks, file: Path) -> None:
     """Write a training's averaged generator, with what a generator must know of it.
 
     Pocket's matrices are halved to float16; DeOldify's stay as they are, named as in its files. The
     facts are one JSON text under one key, so that the file's bytes follow from its content.
     """
-    recipe, state = studio.recipe, studio.average.state
+    recipe, state = networks.recipe, networks.average.state
     facts: dict[str, str | float] = {"model": recipe.family}
     if recipe.family == "pocket":
         facts = {"family": "pocket", "saturation": recipe.saturation}

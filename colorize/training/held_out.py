@@ -13,12 +13,12 @@ from torch import Tensor
 from photochrom.colorize.generator.colour import colourfulness, rgb_to_lab
 from photochrom.colorize.generator.deoldify import REACH, denormalise
 from photochrom.colorize.training.degrade import luma
-from photochrom.colorize.training.pupils import Lesson, Pupil
 from photochrom.colorize.training.recipe import Validation
 from photochrom.colorize.training.squares import stretch
+from photochrom.colorize.training.trainable import Batch, Trainable
 
 if TYPE_CHECKING:
-    from photochrom.colorize.training.studio import Studio
+    from photochrom.colorize.training.networks import Networks
 
 BATCH = 8
 JPEG_QUALITY = 90
@@ -40,7 +40,7 @@ class HeldOut:
         return len(self.rgb)
 
     @torch.no_grad()
-    def measure(self, pupil: Pupil, studio: Studio) -> dict[str, float]:
+    def measure(self, generator: Trainable, networks: Networks) -> dict[str, float]:
         """Return means over the photographs; less is better but for colourfulness.
 
         `mae` is over CIELAB a and b, `mae_grey` that of always predicting grey, `colourfulness` a
@@ -49,18 +49,18 @@ class HeldOut:
         """
         rows, contents, looks = [], [], []
         for rgb in torch.split(self.rgb, BATCH):
-            lesson = self._lesson(rgb)
-            with studio.arithmetic():
-                answer = pupil(lesson.grey, lesson.rgb)
-                terms = studio.content(answer, lesson)
+            batch = self._batch(rgb)
+            with networks.arithmetic():
+                answer = generator(batch.grey, batch.rgb)
+                terms = networks.content(answer, batch)
             contents.append(torch.stack(list(terms.values())).sum().expand(len(rgb)))
-            if studio.content.encoder is not None:
-                pair = (lesson.picture, answer.picture.clamp(-REACH, REACH))
-                looks.append([_pooled(studio.content.encoder.look(picture)) for picture in pair])
+            if networks.content.encoder is not None:
+                pair = (batch.picture, answer.picture.clamp(-REACH, REACH))
+                looks.append([_pooled(networks.content.encoder.look(picture)) for picture in pair])
             painted = denormalise(answer.picture.float())
-            true, seen = rgb_to_lab(lesson.rgb)[:, 1:], rgb_to_lab(painted)[:, 1:]
+            true, seen = rgb_to_lab(batch.rgb)[:, 1:], rgb_to_lab(painted)[:, 1:]
             means = [(seen - true).abs().mean((1, 2, 3)), true.abs().mean((1, 2, 3))]
-            rows.append(torch.stack([*means, colourfulness(painted), colourfulness(lesson.rgb)], 1))
+            rows.append(torch.stack([*means, colourfulness(painted), colourfulness(batch.rgb)], 1))
         mae, mae_grey, colours, colours_true = torch.cat(rows).mean(0).tolist()
         return _distances(looks) | {
             "mae": mae,
@@ -70,18 +70,18 @@ class HeldOut:
         }
 
     @torch.no_grad()
-    def sheet(self, pupil: Pupil, file: Path) -> None:
+    def sheet(self, generator: Trainable, file: Path) -> None:
         """Write a JPEG of the first photographs: grey, painted, true, one below the other."""
-        lesson = self._lesson(self.rgb[: self.validation.shown])
-        painted = denormalise(pupil(lesson.grey, lesson.rgb).picture.float())
-        rows = [lesson.grey.expand(-1, 3, -1, -1), painted, lesson.rgb]
+        batch = self._batch(self.rgb[: self.validation.shown])
+        painted = denormalise(generator(batch.grey, batch.rgb).picture.float())
+        rows = [batch.grey.expand(-1, 3, -1, -1), painted, batch.rgb]
         sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 s, n s)
         samples = (sheet.permute(1, 2, 0).cpu() * 255).round().byte().numpy()
         Image.fromarray(samples).save(file, quality=JPEG_QUALITY)
 
-    def _lesson(self, rgb: Tensor) -> Lesson:
+    def _batch(self, rgb: Tensor) -> Batch:
         rgb = rgb.to(self.device)
-        return Lesson(rgb, luma(rgb))
+        return Batch(rgb, luma(rgb))
 
 
 def _pooled(features: list[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from photochrom.colorize.training.team import Team
 
 CHECKPOINTS, CURVE = "checkpoints", "curve.csv"
 KEPT = 2  # checkpoints: the newest, and the one before it
-PARTS = {"place", "drill", "best", "curve", "pupil", "critic", "average", "average_steps"}
+PARTS = {"position", "update", "best", "curve", "generator", "critic", "average", "average_steps"}
 
 
 class Record:

@@ -19,7 +19,7 @@ from photochrom.cluster import (
     resolve,
     train,
 )
-from photochrom.colorize.training.course import WEIGHTS
+from photochrom.colorize.training.trainer import WEIGHTS
 from photochrom.jobs.gallery import open_gallery
 from photochrom.jobs.store import Store
 from photochrom.jobs.training.place import output_store, pin

@@ -1,4 +1,4 @@
-"""What each worker of a training does: the course of its recipe, on its share of photographs."""
+"""What each worker of a training does: the trainer of its recipe, on its share of photographs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from photochrom.colorize.training.course import Course
-from photochrom.colorize.training.feed import Feed
 from photochrom.colorize.training.held_out import HeldOut
+from photochrom.colorize.training.loader import Loader
+from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.recipe import Recipe
 from photochrom.colorize.training.record import Record
 from photochrom.colorize.training.shelf import Shelf
-from photochrom.colorize.training.studio import Studio
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.trainer import Trainer
 from photochrom.jobs.gallery import Gallery, read_gallery
 from photochrom.jobs.training.place import StoreKeep, output_store
 from photochrom.jobs.training.settings import FILES, Training
@@ -31,17 +31,17 @@ def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], Non
     gallery = read_gallery(training, store)
     recipe = with_files_here(training)
     with shelf_of(gallery.train, training) as shelf, shelf_of(gallery.held_out, training) as apart:
-        studio = Studio(recipe, shelf.spread(COLOURS_FROM), device)
+        networks = Networks(recipe, shelf.spread(COLOURS_FROM), device)
         shown = apart.spread(recipe.validation.photographs) if team.leads else []
-        course = Course(
-            studio,
-            Feed(shelf, gallery.train.weights, recipe, team, device),
+        trainer = Trainer(
+            networks,
+            Loader(shelf, gallery.train.weights, recipe, team, device),
             HeldOut(shown, recipe.validation, device),
             Record(StoreKeep(store), team),
             report,
             training.run.checkpoint_minutes,
         )
-        return course.run()
+        return trainer.run()
 
 
 def shelf_of(gallery: Gallery, training: Training) -> Shelf:

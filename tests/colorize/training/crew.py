@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-from photochrom.colorize.training import course as courses
+from photochrom.colorize.training import trainer as trainings
 from photochrom.colorize.training.recipe import Recipe
 from photochrom.colorize.training.team import Team
 from tests.colorize.training import tiny
@@ -29,10 +29,10 @@ def recipe() -> Recipe:
     return tiny.recipe(generator_phases=[phase], critic_phases=[phase], gan_phases=[gan])
 
 
-def digest(course: courses.Course) -> str:
+def digest(trainer: trainings.Trainer) -> str:
     """Return the digest of generator and critic, statistics included."""
     found = hashlib.sha256()
-    for part in (course.studio.pupil, course.studio.critic):
+    for part in (trainer.networks.generator, trainer.networks.critic):
         for name, value in part.state_dict().items():
             found.update(name.encode() + value.contiguous().numpy().tobytes())
     return found.hexdigest()
@@ -40,7 +40,7 @@ def digest(course: courses.Course) -> str:
 
 def main(rank: int, folder: Path, dies: int) -> None:
     """Join the other worker and train."""
-    courses.LOOK_STEPS, courses.REPORT_SECONDS = 2, -1.0
+    trainings.LOOK_STEPS, trainings.REPORT_SECONDS = 2, -1.0
     rendezvous = folder / f"meet-{dies}"
     distributed.init_process_group(
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2
@@ -52,8 +52,8 @@ def main(rank: int, folder: Path, dies: int) -> None:
             os._exit(9)
 
     team = Team.here()
-    course = tiny.train(recipe(), tiny.FolderKeep(folder), report=report, team=team)
-    (folder / f"digest-{rank}").write_text(digest(course))
+    trainer = tiny.train(recipe(), tiny.FolderKeep(folder), report=report, team=team)
+    (folder / f"digest-{rank}").write_text(digest(trainer))
     (folder / f"steps-{rank}").write_text(str(next(count)))
     distributed.destroy_process_group()
 

@@ -13,7 +13,7 @@ from photochrom.colorize.generator.colour import rgb_to_lab
 from photochrom.colorize.training.classes import colour_classes
 from photochrom.colorize.training.content import Content, ContentLoss, chroma_error, unrest
 from photochrom.colorize.training.features import load_features
-from photochrom.colorize.training.pupils import Answer, Lesson
+from photochrom.colorize.training.trainable import Answer, Batch
 from tests.colorize.training import tiny
 
 ALL: dict[str, Any] = {
@@ -33,11 +33,11 @@ def loss_of(**terms: Any) -> ContentLoss:
     return ContentLoss(content, encoder, classes)
 
 
-def true_answer(lesson: Lesson, logits: int = 0) -> Answer:
-    ab = F.avg_pool2d(rgb_to_lab(lesson.rgb)[:, 1:], 2)
-    quarter = lesson.rgb.shape[-1] // 4
+def true_answer(batch: Batch, logits: int = 0) -> Answer:
+    ab = F.avg_pool2d(rgb_to_lab(batch.rgb)[:, 1:], 2)
+    quarter = batch.rgb.shape[-1] // 4
     zeros = torch.zeros(len(ab), logits, quarter, quarter) if logits else None
-    return Answer(lesson.picture, ab, zeros)
+    return Answer(batch.picture, ab, zeros)
 
 
 def learning(answer: Answer, off: float) -> Answer:
@@ -52,17 +52,17 @@ def learning(answer: Answer, off: float) -> Answer:
 
 
 def test_nothing_is_wrong_with_the_truth() -> None:
-    loss, lesson = loss_of(**ALL | {"classes": 0.0, "calm": 0.0}), tiny.lesson()
-    terms = loss(true_answer(lesson), lesson)
+    loss, batch = loss_of(**ALL | {"classes": 0.0, "calm": 0.0}), tiny.batch()
+    terms = loss(true_answer(batch), batch)
     assert terms.keys() == {"pixels", "features", "chroma"}
     assert all(float(term) == pytest.approx(0, abs=1e-6) for term in terms.values())
 
 
 def test_each_term_leads_somewhere() -> None:
-    loss, lesson = loss_of(**ALL), tiny.lesson()
+    loss, batch = loss_of(**ALL), tiny.batch()
     assert loss.classes is not None
-    answer = learning(true_answer(lesson, len(loss.classes.centres)), 1.0)
-    terms = loss(answer, lesson)
+    answer = learning(true_answer(batch, len(loss.classes.centres)), 1.0)
+    terms = loss(answer, batch)
     assert terms.keys() == {"pixels", "features", "chroma", "classes", "calm"}
     learners = {"pixels": 0, "features": 0, "chroma": 1, "classes": 2, "calm": 1}
     for name, term in terms.items():
@@ -77,24 +77,24 @@ def test_each_term_leads_somewhere() -> None:
 @pytest.mark.parametrize("left_out", ["pixels", "features", "chroma", "classes", "calm"])
 def test_a_weight_of_0_leaves_a_term_out(left_out: str) -> None:
     none: Any = (0.0,) * 5 if left_out == "features" else 0.0
-    loss, lesson = loss_of(**ALL | {left_out: none}), tiny.lesson()
+    loss, batch = loss_of(**ALL | {left_out: none}), tiny.batch()
     logits = 0 if loss.classes is None else len(loss.classes.centres)
-    assert loss(true_answer(lesson, logits), lesson).keys() == ALL.keys() - {"encoder", left_out}
+    assert loss(true_answer(batch, logits), batch).keys() == ALL.keys() - {"encoder", left_out}
     assert (loss.encoder is None) == (left_out == "features")
     assert (loss.classes is None) == (left_out == "classes")
 
 
 def test_an_encoder_that_only_measures_adds_no_term() -> None:
-    content, lesson = Content(chroma=1.0, encoder="lite0", features=(0.0,) * 5), tiny.lesson()
+    content, batch = Content(chroma=1.0, encoder="lite0", features=(0.0,) * 5), tiny.batch()
     loss = ContentLoss(content, load_features("lite0", ""), None)
-    assert loss(true_answer(lesson), lesson).keys() == {"chroma"}
+    assert loss(true_answer(batch), batch).keys() == {"chroma"}
 
 
 def test_weights_are_factors() -> None:
-    lesson = tiny.lesson()
-    answer = learning(true_answer(lesson), 1.0)
-    once = loss_of(pixels=1.0, chroma=1.0, calm=1.0)(answer, lesson)
-    thrice = loss_of(pixels=3.0, chroma=3.0, calm=3.0)(answer, lesson)
+    batch = tiny.batch()
+    answer = learning(true_answer(batch), 1.0)
+    once = loss_of(pixels=1.0, chroma=1.0, calm=1.0)(answer, batch)
+    thrice = loss_of(pixels=3.0, chroma=3.0, calm=3.0)(answer, batch)
     for name, term in once.items():
         assert float(thrice[name].detach()) == pytest.approx(3 * float(term.detach()))
 
@@ -122,9 +122,9 @@ def test_colour_may_change_at_an_edge_of_the_grey_alone() -> None:
 
 
 def test_vivid_aims_at_what_the_classes_say() -> None:
-    lesson = tiny.lesson()
+    batch = tiny.batch()
     timid, vivid = loss_of(chroma=1.0, classes=1.0), loss_of(chroma=1.0, classes=1.0, vivid=1.0)
     assert vivid.classes is not None
-    answer = true_answer(lesson, len(vivid.classes.centres))
-    assert float(timid(answer, lesson)["chroma"]) == pytest.approx(0, abs=1e-6)
-    assert float(vivid(answer, lesson)["chroma"]) > 0.1
+    answer = true_answer(batch, len(vivid.classes.centres))
+    assert float(timid(answer, batch)["chroma"]) == pytest.approx(0, abs=1e-6)
+    assert float(vivid(answer, batch)["chroma"]) > 0.1

@@ -17,10 +17,10 @@ from photochrom.colorize.training.critics import (
     fooling_loss,
     make_critic,
 )
-from photochrom.colorize.training.drills import CriticDrill
 from photochrom.colorize.training.features import FrozenEncoder
 from photochrom.colorize.training.phases import CriticPhase
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.updates import CriticUpdate
 from tests.colorize.training import tiny
 
 KINDS = [CriticSettings(kind="patches", width=8), CriticSettings(kind="features", width=8)]
@@ -45,7 +45,7 @@ class Opinion(nn.Module):
 
 def test_each_patch_gets_a_verdict(settings: CriticSettings) -> None:
     critic = make_critic(settings).eval()
-    picture = tiny.lesson(2, 64).picture
+    picture = tiny.batch(2, 64).picture
     assert critic(picture).shape == (2, 1 if settings.kind == "patches" else 16**2 + 8**2 + 4 + 16)
     assert critic(picture).std() > 0
 
@@ -67,7 +67,7 @@ def test_the_loss_treats_both_alike() -> None:
 
 
 def test_what_is_made_hears_of_the_verdict(settings: CriticSettings) -> None:
-    critic, made = make_critic(settings), tiny.lesson(2, 64).picture
+    critic, made = make_critic(settings), tiny.batch(2, 64).picture
     for _ in range(5):  # at first spectral norms know nothing of their weights
         critic(made)
     critic.eval().requires_grad_(False)
@@ -78,7 +78,7 @@ def test_what_is_made_hears_of_the_verdict(settings: CriticSettings) -> None:
 
 
 def test_it_learns_to_tell_and_its_encoder_never_does(settings: CriticSettings) -> None:
-    studio = tiny.studio(
+    networks = tiny.networks(
         tiny.recipe(
             critic=settings.model_dump(),
             critic_phases=[{**tiny.PHASE, "size": 64}],
@@ -86,21 +86,21 @@ def test_it_learns_to_tell_and_its_encoder_never_does(settings: CriticSettings) 
         )
     )
     phase = CriticPhase.model_validate({**tiny.PHASE, "size": 64, "schedule": "constant"})
-    drill, lesson = CriticDrill(studio, phase, Team()), tiny.lesson(2, 64)
+    update, batch = CriticUpdate(networks, phase, Team()), tiny.batch(2, 64)
     held = {
         f"{name}.{key}": value.clone()
-        for name, part in studio.critic.named_modules()
+        for name, part in networks.critic.named_modules()
         if isinstance(part, FrozenEncoder)
         for key, value in part.state_dict().items()
     }
-    generator = {name: value.clone() for name, value in studio.pupil.state_dict().items()}
+    generator = {name: value.clone() for name, value in networks.generator.state_dict().items()}
     torch.manual_seed(0)
-    losses = [drill.step(lesson, 0.5)["critic"] for _ in range(12)]
+    losses = [update.step(batch, 0.5)["critic"] for _ in range(12)]
     assert sum(losses[-3:]) < sum(losses[:3])
     assert bool(held) == (settings.kind == "features")
-    state = studio.critic.state_dict()
+    state = networks.critic.state_dict()
     assert all(torch.equal(state[name], value) for name, value in held.items())
-    for name, value in studio.pupil.state_dict().items():
+    for name, value in networks.generator.state_dict().items():
         assert torch.equal(value, generator[name]), name
 
 
@@ -108,7 +108,7 @@ def test_a_critic_goes_on_from_its_file(settings: CriticSettings, tmp_path: Path
     critic, file = make_critic(settings), tmp_path / "critic.pth"
     torch.save(critic.state_dict(), file)
     again = make_critic(settings.model_copy(update={"weights": str(file)}))
-    picture = tiny.lesson(1, 64).picture
+    picture = tiny.batch(1, 64).picture
     assert torch.equal(critic.eval()(picture), again.eval()(picture))
     for other in KINDS:
         if other != settings:
@@ -118,7 +118,7 @@ def test_a_critic_goes_on_from_its_file(settings: CriticSettings, tmp_path: Path
 
 def test_heads_take_each_picture_by_itself() -> None:
     critic = FeatureCritic(8).train()
-    one, two = tiny.lesson(1, 64).picture, tiny.lesson(2, 64).picture
+    one, two = tiny.batch(1, 64).picture, tiny.batch(2, 64).picture
     with torch.no_grad():
         for _ in range(60):  # until its spectral norms stand still
             critic(one)

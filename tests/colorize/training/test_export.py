@@ -20,17 +20,17 @@ from tests.colorize.generator.small import small_network
 from tests.colorize.training import tiny
 
 
-def as_studio(family: str, state: dict[str, torch.Tensor]) -> Any:
+def as_networks(family: str, state: dict[str, torch.Tensor]) -> Any:
     """Return what an export looks at."""
     recipe = SimpleNamespace(family=family, saturation=1.25)
     return SimpleNamespace(recipe=recipe, average=SimpleNamespace(state=state))
 
 
 def test_pockets_weights_paint(tmp_path: Path) -> None:
-    studio = tiny.studio(tiny.recipe(saturation=1.5))
+    networks = tiny.networks(tiny.recipe(saturation=1.5))
     with torch.no_grad():
-        studio.average.state["chroma.bias"].copy_(torch.tensor([0.4, 0.2]))
-    export_network(studio, tmp_path / "ours.safetensors")
+        networks.average.state["chroma.bias"].copy_(torch.tensor([0.4, 0.2]))
+    export_network(networks, tmp_path / "ours.safetensors")
     colorizer = Colorizer.load("pocket", weights=tmp_path / "ours.safetensors")
     squares = np.full((1, 64, 64), 128, np.uint8)
     chroma = colorizer.generator.chroma(squares)
@@ -41,10 +41,10 @@ def test_pockets_weights_paint(tmp_path: Path) -> None:
 
 
 def test_the_averaged_weights_are_written_matrices_in_half(tmp_path: Path) -> None:
-    studio = tiny.studio(tiny.recipe())
+    networks = tiny.networks(tiny.recipe())
     with torch.no_grad():
-        studio.pupil.network.chroma.bias.fill_(9.0)  # type: ignore[union-attr, operator]
-    export_network(studio, tmp_path / "ours.safetensors")
+        networks.generator.network.chroma.bias.fill_(9.0)  # type: ignore[union-attr, operator]
+    export_network(networks, tmp_path / "ours.safetensors")
     with safe_open(tmp_path / "ours.safetensors", "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert tensors["chroma.bias"].abs().max() == 0
@@ -54,15 +54,15 @@ def test_the_averaged_weights_are_written_matrices_in_half(tmp_path: Path) -> No
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
-    studio = tiny.studio(tiny.recipe())
+    networks = tiny.networks(tiny.recipe())
     for name in ("one", "two"):
-        export_network(studio, tmp_path / name)
+        export_network(networks, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_deoldifys_are_named_as_its_checkpoints_are(tmp_path: Path) -> None:
     state = small_network("deep").state_dict()
-    export_network(as_studio("artistic", state), tmp_path / "ours.safetensors")
+    export_network(as_networks("artistic", state), tmp_path / "ours.safetensors")
     found = read_weights(tmp_path / "ours.safetensors")
     assert found.facts == {"model": "artistic"}
     assert found.tensors.keys() == state.keys()
@@ -79,7 +79,7 @@ def test_a_deoldify_of_full_size_loads_as_a_generator(tmp_path: Path) -> None:
         else torch.full(value.shape, 0.01)
         for name, value in names.items()
     }
-    export_network(as_studio("artistic", state), tmp_path / "ours.safetensors")
+    export_network(as_networks("artistic", state), tmp_path / "ours.safetensors")
     file = tmp_path / "ours.safetensors"
     generator = load_generator("artistic", weights=file, precision="float32")
     assert generator.chroma(np.zeros((1, 64, 64), np.uint8)).shape == (1, 64, 64, 2)
@@ -89,7 +89,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     state = {"a": torch.tensor([[1.0, float("nan")]]), "b": torch.ones(2)}
     for family in ("pocket", "artistic"):
         with pytest.raises(ModelError, match=r"^the weights are not finite: a$"):
-            export_network(as_studio(family, state), tmp_path / "ours.safetensors")
+            export_network(as_networks(family, state), tmp_path / "ours.safetensors")
     assert not (tmp_path / "ours.safetensors").exists()
     with pytest.raises(ModelError, match="not finite: big"):
         half({"big": torch.full((2, 2), 1e6)})

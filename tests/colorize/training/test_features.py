@@ -64,7 +64,7 @@ def test_the_names_are_torchvisions() -> None:
 def test_what_stands_before_the_last_three_poolings_is_looked_at(vgg_file: Path) -> None:
     vgg = load_features("vgg16_bn", str(vgg_file))
     assert isinstance(vgg, Vgg16)
-    picture = tiny.lesson(1, 64).picture
+    picture = tiny.batch(1, 64).picture
     found = vgg.look(picture)
     for features, pooling in zip(found, POOLINGS[2:], strict=True):
         wanted = vgg.features[:pooling](picture)
@@ -77,21 +77,21 @@ def test_lite0_is_the_packages_and_sees_what_pocket_sees() -> None:
     lite = load_features("lite0", "")
     plain = Lite0().eval()
     load_encoder(plain, find_encoder())
-    lesson = tiny.lesson(1, 64)
+    batch = tiny.batch(1, 64)
     for features, wanted in zip(
-        lite.look(lesson.picture), plain((lesson.rgb * 255 - 127) / 128), strict=True
+        lite.look(batch.picture), plain((batch.rgb * 255 - 127) / 128), strict=True
     ):
         assert torch.allclose(features, wanted, atol=1e-3)
 
 
 def test_every_encoder_says_how_wide_and_deep_it_is(encoder: FrozenEncoder) -> None:
-    found = encoder.look(tiny.lesson(1, 64).picture)
+    found = encoder.look(tiny.batch(1, 64).picture)
     assert encoder.widths == tuple(f.shape[1] for f in found)
     assert len(found) == DEPTHS["vgg16_bn" if isinstance(encoder, Vgg16) else "lite0"]
 
 
 def test_it_stays_still_in_a_network_that_trains(encoder: FrozenEncoder) -> None:
-    picture, around = tiny.lesson(1, 64).picture, nn.ModuleList([encoder])
+    picture, around = tiny.batch(1, 64).picture, nn.ModuleList([encoder])
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     first = encoder.look(picture)
     around.train()
@@ -102,11 +102,11 @@ def test_it_stays_still_in_a_network_that_trains(encoder: FrozenEncoder) -> None
 
 
 def test_errors_of_features_are_weighted_sums(encoder: FrozenEncoder) -> None:
-    lesson, depths = tiny.lesson(1, 64), len(encoder.widths)
-    other = standardise(lesson.grey.expand(-1, 3, -1, -1)).requires_grad_()
+    batch, depths = tiny.batch(1, 64), len(encoder.widths)
+    other = standardise(batch.grey.expand(-1, 3, -1, -1)).requires_grad_()
 
     def error(*weights: float) -> Tensor:
-        return feature_error(encoder, other, lesson.picture, weights)
+        return feature_error(encoder, other, batch.picture, weights)
 
     alone = [error(*(float(n == m) for m in range(depths))).item() for n in range(depths)]
     assert min(alone) > 0
@@ -116,7 +116,7 @@ def test_errors_of_features_are_weighted_sums(encoder: FrozenEncoder) -> None:
     error(*([1.0] * depths)).backward()  # type: ignore[no-untyped-call]
     assert other.grad is not None
     assert other.grad.abs().sum() > 0
-    assert feature_error(encoder, lesson.picture, lesson.picture, [1.0] * depths).item() == 0
+    assert feature_error(encoder, batch.picture, batch.picture, [1.0] * depths).item() == 0
 
 
 def test_files_that_are_missing_or_anothers_are_told(tmp_path: Path, vgg_file: Path) -> None:

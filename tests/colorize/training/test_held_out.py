@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from photochrom.colorize.generator.colour import rgb_to_lab
 from photochrom.colorize.training.held_out import HeldOut
-from photochrom.colorize.training.pupils import Answer, Lesson, Pupil
-from photochrom.colorize.training.studio import Studio
+from photochrom.colorize.training.networks import Networks
+from photochrom.colorize.training.trainable import Answer, Batch, Trainable
 from tests.colorize.training import tiny
 
 
-class Painter(Pupil):
+class Painter(Trainable):
     """Knows the true colours, and gives a share of them."""
 
     def __init__(self, share: float) -> None:
@@ -26,30 +26,30 @@ class Painter(Pupil):
         self.network = nn.Identity()
         self.share = share
 
-    def forward(self, lesson_grey: Tensor, rgb: Tensor) -> Answer:
-        mixed = torch.lerp(lesson_grey.expand_as(rgb), rgb, self.share)
+    def forward(self, grey: Tensor, rgb: Tensor) -> Answer:
+        mixed = torch.lerp(grey.expand_as(rgb), rgb, self.share)
         ab = F.avg_pool2d(rgb_to_lab(mixed)[:, 1:], 2)
-        return Answer(Lesson(mixed, lesson_grey).picture, ab)
+        return Answer(Batch(mixed, grey).picture, ab)
 
 
 @pytest.fixture(scope="module")
-def studio() -> Studio:
+def networks() -> Networks:
     validation = {"size": 64, "photographs": 10, "figure": "kernel_distance", "shown": 3}
-    return tiny.studio(
+    return tiny.networks(
         tiny.recipe(content={"chroma": 1.0, "encoder": "lite0"}, validation=validation)
     )
 
 
 @pytest.fixture(scope="module")
-def held_out(studio: Studio) -> HeldOut:
+def held_out(networks: Networks) -> HeldOut:
     photos = [tiny.photo(100 + n) for n in range(10)]
-    return HeldOut(photos, studio.recipe.validation, tiny.CPU)
+    return HeldOut(photos, networks.recipe.validation, tiny.CPU)
 
 
 def test_the_truth_is_perfect_and_grey_is_what_it_is_measured_by(
-    held_out: HeldOut, studio: Studio
+    held_out: HeldOut, networks: Networks
 ) -> None:
-    true, half, grey = (held_out.measure(Painter(s), studio) for s in (1.0, 0.5, 0.0))
+    true, half, grey = (held_out.measure(Painter(s), networks) for s in (1.0, 0.5, 0.0))
     assert true["mae"] == pytest.approx(0, abs=1e-3)
     assert true["kernel_distance"] == pytest.approx(0, abs=1e-5)
     assert true["content"] == pytest.approx(0, abs=1e-4)
@@ -60,11 +60,11 @@ def test_the_truth_is_perfect_and_grey_is_what_it_is_measured_by(
     assert grey["colourfulness"] < 0.1 < half["colourfulness"] < 0.9
 
 
-def test_figures_do_not_depend_on_who_asked_before(held_out: HeldOut, studio: Studio) -> None:
-    first = held_out.measure(Painter(0.5), studio)
-    held_out.measure(Painter(0.1), studio)
+def test_figures_do_not_depend_on_who_asked_before(held_out: HeldOut, networks: Networks) -> None:
+    first = held_out.measure(Painter(0.5), networks)
+    held_out.measure(Painter(0.1), networks)
     torch.rand(3)
-    assert held_out.measure(Painter(0.5), studio) == first
+    assert held_out.measure(Painter(0.5), networks) == first
 
 
 def test_a_sheet_shows_grey_painted_and_true(held_out: HeldOut, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from photochrom.colorize.errors import ModelError
-from photochrom.colorize.training.course import WEIGHTS, Course
 from photochrom.colorize.training.curve import Curve
 from photochrom.colorize.training.record import Record
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.trainer import WEIGHTS, Trainer
 from tests.colorize.training import tiny
 from tests.colorize.training.tiny import FolderKeep, train
 
@@ -22,7 +22,7 @@ SHORT = {"generator_phases": [], "critic_phases": [], "gan_phases": [tiny.GAN]}
 
 @pytest.fixture
 def keep(tmp_path: Path) -> FolderKeep:
-    """Return what a short course kept, but for its weights."""
+    """Return what a short trainer kept, but for its weights."""
     keep = FolderKeep(tmp_path)
     train(tiny.recipe(**SHORT), keep)
     (tmp_path / WEIGHTS).unlink()
@@ -33,7 +33,7 @@ def newest(keep: FolderKeep) -> Path:
     return keep.folder / keep.keys("checkpoints")[-1]
 
 
-def again(keep: FolderKeep) -> Course:
+def again(keep: FolderKeep) -> Trainer:
     return train(tiny.recipe(**SHORT), keep)
 
 
@@ -47,7 +47,7 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     curve.add({"chroma": 2.0})
     curve.close_line({"phase": 0, "step": 2}, {"mae": 3.0})
     state: dict[str, Any] = {
-        name: {} for name in ("place", "drill", "best", "pupil", "critic", "average")
+        name: {} for name in ("position", "update", "best", "generator", "critic", "average")
     }
     record.save(0, 2, {**state, "average_steps": 7, "best": {"w": torch.ones(2)}}, curve)
     found = record.newest()
@@ -86,7 +86,7 @@ def test_without_a_damaged_one_it_goes_on_from_the_one_before(keep: FolderKeep) 
 
 def test_what_wants_to_be_run_is_not(keep: FolderKeep) -> None:
     with newest(keep).open("wb") as stream:
-        torch.save({"place": io.StringIO}, stream)
+        torch.save({"position": io.StringIO}, stream)
     with pytest.raises(ModelError, match=r"is damaged \(Weights only load failed"):
         again(keep)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from photochrom.colorize.training.course import WEIGHTS
 from photochrom.colorize.training.team import Team, seed_step
+from photochrom.colorize.training.trainer import WEIGHTS
 
 ROOT = Path(__file__).parents[3]
 

@@ -15,16 +15,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from photochrom.colorize.training.course import Course
-from photochrom.colorize.training.feed import Feed
 from photochrom.colorize.training.held_out import HeldOut
-from photochrom.colorize.training.pupils import Lesson
+from photochrom.colorize.training.loader import Loader
+from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.recipe import Recipe
 from photochrom.colorize.training.record import Record
 from photochrom.colorize.training.shelf import Shelf, develop
 from photochrom.colorize.training.squares import stretch
-from photochrom.colorize.training.studio import Studio
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.trainable import Batch
+from photochrom.colorize.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SIDE = 32
@@ -69,12 +69,12 @@ def photo(index: int, side: int = 64) -> Tensor:
     return develop(jpeg(index), side)
 
 
-def lesson(count: int = 2, side: int = SIDE) -> Lesson:
-    """Return whole pictures as a lesson, with their plain grey."""
+def batch(count: int = 2, side: int = SIDE) -> Batch:
+    """Return whole pictures as a batch, with their plain grey."""
     from photochrom.colorize.training.degrade import luma
 
     rgb = torch.stack([stretch(photo(index), side) for index in range(count)])
-    return Lesson(rgb, luma(rgb))
+    return Batch(rgb, luma(rgb))
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -97,9 +97,9 @@ PHASE: dict[str, Any] = {"size": SIDE, "batch": 2, "rate": 1e-3}
 GAN: dict[str, Any] = {**PHASE, "schedule": "constant", "critic_threshold": 9.0, "check_steps": 2}
 
 
-def studio(of: Recipe, photographs: int = 2) -> Studio:
-    """Return the studio of a recipe."""
-    return Studio(of, [photo(index) for index in range(photographs)], CPU)
+def networks(of: Recipe, photographs: int = 2) -> Networks:
+    """Return the networks of a recipe."""
+    return Networks(of, [photo(index) for index in range(photographs)], CPU)
 
 
 class FolderKeep:
@@ -140,16 +140,16 @@ def train(
     report: Callable[[Mapping[str, Any]], None] = lambda _: None,
     team: Team | None = None,
     checkpoint_minutes: float = 1e-9,
-) -> Course:
+) -> Trainer:
     """Go through a recipe to its end, from wherever the folder stands."""
     team = team or Team()
     with shelf(photographs) as photos:
-        feed = Feed(photos, np.ones(photographs), of, team, CPU)
+        loader = Loader(photos, np.ones(photographs), of, team, CPU)
         shown = HeldOut([photo(100 + n) for n in range(held_out)], of.validation, CPU)
         record = Record(keep, team)
-        course = Course(studio(of), feed, shown, record, report, checkpoint_minutes)
-        course.run()
-    return course
+        trainer = Trainer(networks(of), loader, shown, record, report, checkpoint_minutes)
+        trainer.run()
+    return trainer
 
 
 def shelf(photographs: int = 8) -> Shelf:

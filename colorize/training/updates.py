@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from photochrom.colorize.training.critics import critic_loss, fooling_loss
 from photochrom.colorize.training.features import FrozenEncoder
+from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.phases import CriticPhase, GanPhase, GeneratorPhase, Phase
-from photochrom.colorize.training.pupils import Answer, Lesson
 from photochrom.colorize.training.schedule import first_beta, rate_share, rates
-from photochrom.colorize.training.studio import Studio
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.trainable import Answer, Batch
 
 Losses = dict[str, float]
 
@@ -48,15 +48,15 @@ class Learning:
         self.optimiser.step()
 
 
-class Drill:
-    """What a phase does with each lesson; the state is what a checkpoint keeps of it."""
+class Update:
+    """What a phase does with each batch; the state is what a checkpoint keeps of it."""
 
-    def step(self, lesson: Lesson, progress: float) -> Losses:
-        """Learn from a lesson and return the losses by name."""
+    def step(self, batch: Batch, progress: float) -> Losses:
+        """Learn from a batch and return the losses by name."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
-        """Return what another drill of this phase needs to go on."""
+        """Return what another update of this phase needs to go on."""
         raise NotImplementedError
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -64,23 +64,23 @@ class Drill:
         raise NotImplementedError
 
 
-class GeneratorDrill(Drill):
+class GeneratorUpdate(Update):
     """The generator learns from the content loss."""
 
-    def __init__(self, studio: Studio, phase: GeneratorPhase, team: Team) -> None:
-        self.studio = studio
-        studio.pupil.hold(phase.frozen)
-        self.pupil = team.shared(studio.pupil)
-        self.learning = Learning(studio.pupil.groups(), phase)
+    def __init__(self, networks: Networks, phase: GeneratorPhase, team: Team) -> None:
+        self.networks = networks
+        networks.generator.hold(phase.frozen)
+        self.generator = team.shared(networks.generator)
+        self.learning = Learning(networks.generator.groups(), phase)
 
-    def step(self, lesson: Lesson, progress: float) -> Losses:
+    def step(self, batch: Batch, progress: float) -> Losses:
         """Compare the answer with the truth, term by term."""
-        self.studio.pupil.train()
-        with self.studio.arithmetic():
-            answer = self.pupil(lesson.grey, lesson.rgb)
-            terms = self.studio.content(answer, lesson)
+        self.networks.generator.train()
+        with self.networks.arithmetic():
+            answer = self.generator(batch.grey, batch.rgb)
+            terms = self.networks.content(answer, batch)
         self.learning.step(torch.stack(list(terms.values())).sum(), progress)
-        self.studio.average.follow(self.studio.pupil.network)
+        self.networks.average.follow(self.networks.generator.network)
         return {name: term.item() for name, term in terms.items()}
 
     def state(self) -> dict[str, Any]:
@@ -92,31 +92,31 @@ class GeneratorDrill(Drill):
         self.learning.optimiser.load_state_dict(state["generator"])
 
 
-class CriticDrill(Drill):
+class CriticUpdate(Update):
     """The critic learns to tell photographs from what the still generator makes of their grey."""
 
-    def __init__(self, studio: Studio, phase: Phase, team: Team, factor: float = 1.0) -> None:
-        self.studio = studio
+    def __init__(self, networks: Networks, phase: Phase, team: Team, factor: float = 1.0) -> None:
+        self.networks = networks
         self.team = team
         self.let_learn()
-        self.critic = team.shared(studio.critic)
-        self.learning = Learning([list(studio.critic.parameters())], phase, factor)
+        self.critic = team.shared(networks.critic)
+        self.learning = Learning([list(networks.critic.parameters())], phase, factor)
 
     def let_learn(self) -> None:
         """Let every weight of the critic learn, but none of a frozen encoder's."""
-        self.studio.critic.requires_grad_(True)
-        for part in self.studio.critic.modules():
+        self.networks.critic.requires_grad_(True)
+        for part in self.networks.critic.modules():
             if isinstance(part, FrozenEncoder):
                 part.requires_grad_(False)
 
-    def step(self, lesson: Lesson, progress: float) -> Losses:
+    def step(self, batch: Batch, progress: float) -> Losses:
         """Let the critic judge both; the loss is the same on every worker."""
-        self.studio.pupil.eval()
-        self.studio.critic.train()
-        with self.studio.arithmetic():
+        self.networks.generator.eval()
+        self.networks.critic.train()
+        with self.networks.arithmetic():
             with torch.no_grad():
-                made = self.studio.pupil(lesson.grey, lesson.rgb).picture
-            loss = critic_loss(self.critic, lesson.picture, made)
+                made = self.networks.generator(batch.grey, batch.rgb).picture
+            loss = critic_loss(self.critic, batch.picture, made)
         self.learning.step(loss, progress)
         return {"critic": self.team.mean(loss)}
 
@@ -129,43 +129,43 @@ class CriticDrill(Drill):
         self.learning.optimiser.load_state_dict(state["critic"])
 
 
-class GanDrill(Drill):
+class GanUpdate(Update):
     """Critic and generator in turn; thresholds on their losses decide whose turn it is."""
 
-    def __init__(self, studio: Studio, phase: GanPhase, team: Team) -> None:
-        self.studio = studio
+    def __init__(self, networks: Networks, phase: GanPhase, team: Team) -> None:
+        self.networks = networks
         self.phase = phase
         self.team = team
-        studio.pupil.hold(phase.frozen)
-        self.pupil = team.shared(studio.pupil)
-        self.learning = Learning(studio.pupil.groups(), phase)
-        self.critic = CriticDrill(studio, phase, team, phase.critic_rate_factor)
+        networks.generator.hold(phase.frozen)
+        self.generator = team.shared(networks.generator)
+        self.learning = Learning(networks.generator.groups(), phase)
+        self.critic = CriticUpdate(networks, phase, team, phase.critic_rate_factor)
         self.generators_turn = False
 
-    def step(self, lesson: Lesson, progress: float) -> Losses:
+    def step(self, batch: Batch, progress: float) -> Losses:
         """Let whose turn it is learn, and decide whose is next."""
         if not self.generators_turn:
-            losses = self.critic.step(lesson, progress)
+            losses = self.critic.step(batch, progress)
             threshold = self.phase.critic_threshold
             self.generators_turn = threshold is None or losses["critic"] < threshold
             return losses
-        losses, total = self._teach_generator(lesson, progress)
+        losses, total = self._teach_generator(batch, progress)
         threshold = self.phase.generator_threshold
         self.generators_turn = threshold is not None and total >= threshold
         return losses
 
-    def _teach_generator(self, lesson: Lesson, progress: float) -> tuple[Losses, float]:
-        studio, phase = self.studio, self.phase
-        studio.pupil.train()
-        studio.critic.eval().requires_grad_(False)
-        with studio.arithmetic():
-            answer: Answer = self.pupil(lesson.grey, lesson.rgb)
-            terms = studio.content(answer, lesson)
+    def _teach_generator(self, batch: Batch, progress: float) -> tuple[Losses, float]:
+        networks, phase = self.networks, self.phase
+        networks.generator.train()
+        networks.critic.eval().requires_grad_(False)
+        with networks.arithmetic():
+            answer: Answer = self.generator(batch.grey, batch.rgb)
+            terms = networks.content(answer, batch)
             content = torch.stack(list(terms.values())).sum()
-            fooling = fooling_loss(studio.critic, answer.picture)
+            fooling = fooling_loss(networks.critic, answer.picture)
             loss = phase.critic_weight * fooling + phase.content_weight * content
         self.learning.step(loss, progress)
-        studio.average.follow(studio.pupil.network)
+        networks.average.follow(networks.generator.network)
         losses = {name: term.item() for name, term in terms.items()}
         self.critic.let_learn()
         return losses | {"fooling": fooling.item()}, self.team.mean(loss)
@@ -183,11 +183,11 @@ class GanDrill(Drill):
         self.generators_turn = state["generators_turn"]
 
 
-def drill_for(studio: Studio, phase: Phase, team: Team) -> Drill:
-    """Return the drill of a phase."""
+def update_for(networks: Networks, phase: Phase, team: Team) -> Update:
+    """Return the update of a phase."""
     if isinstance(phase, GeneratorPhase):
-        return GeneratorDrill(studio, phase, team)
+        return GeneratorUpdate(networks, phase, team)
     if isinstance(phase, GanPhase):
-        return GanDrill(studio, phase, team)
+        return GanUpdate(networks, phase, team)
     assert isinstance(phase, CriticPhase)
-    return CriticDrill(studio, phase, team)
+    return CriticUpdate(networks, phase, team)

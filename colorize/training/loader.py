@@ -1,4 +1,4 @@
-"""Lessons in their order: which photographs, how cut and how aged, follows from numbers alone."""
+"""Batches in their order: which photographs, how cut and how aged, follows from numbers alone."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from photochrom.colorize.training.degrade import age
 from photochrom.colorize.training.order import Order
 from photochrom.colorize.training.phases import Phase
-from photochrom.colorize.training.pupils import Lesson
 from photochrom.colorize.training.recipe import Recipe
 from photochrom.colorize.training.shelf import Shelf
 from photochrom.colorize.training.squares import cut_all
 from photochrom.colorize.training.team import Team
+from photochrom.colorize.training.trainable import Batch
 
 AHEAD = 4  # batches whose photographs are being fetched
 
 
-class Feed:
-    """One worker's share of the lessons of any phase, from any step on."""
+class Loader:
+    """One worker's share of the batches of any phase, from any step on."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class Feed:
         photographs = len(self.weights) * phase.share * phase.epochs
         return max(1, math.ceil(photographs / (phase.batch * self.team.workers)))
 
-    def lessons(self, number: int, phase: Phase, start: int) -> Iterator[Lesson]:
-        """Yield a phase's lessons from a step on; the next is made while one is learned from."""
+    def batches(self, number: int, phase: Phase, start: int) -> Iterator[Batch]:
+        """Yield a phase's batches from a step on; the next is made while one is learned from."""
         order = Order(self.weights, self.recipe.seed + number, phase.share)
         steps = self.steps(phase)
         with ThreadPoolExecutor(1) as maker:
@@ -59,18 +59,18 @@ class Feed:
                 for step in range(start, min(start + 1, steps))
             ]
             for step in range(start, steps):
-                lesson = waiting.pop().result()
+                batch = waiting.pop().result()
                 if step + 1 < steps:
                     waiting.append(maker.submit(self._make, order, number, phase, step + 1))
-                yield Lesson(*(self._here(part) for part in (lesson.rgb, lesson.grey)))
+                yield Batch(*(self._here(part) for part in (batch.rgb, batch.grey)))
 
-    def _make(self, order: Order, number: int, phase: Phase, step: int) -> Lesson:
+    def _make(self, order: Order, number: int, phase: Phase, step: int) -> Batch:
         random = np.random.default_rng((self.recipe.seed, number, step, self.team.rank))
         wanted, later = self._drawn(order, phase, step), self._drawn(order, phase, step + AHEAD)
         photos = self.shelf.take(wanted, later)
         rgb = cut_all(photos, self.recipe.crop, self.recipe.augment, phase.size, random)
         noise = torch.Generator().manual_seed(int(random.integers(2**62)))
-        return Lesson(rgb, age(rgb, self.recipe.degrade, noise))
+        return Batch(rgb, age(rgb, self.recipe.degrade, noise))
 
     def _drawn(self, order: Order, phase: Phase, step: int) -> list[int]:
         """Return this worker's photographs of a step: workers take turns of a batch each."""

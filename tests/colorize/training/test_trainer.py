@@ -1,4 +1,4 @@
-"""Whole courses, tiny ones: to their end, and to the same end from wherever they were killed."""
+"""Whole trainings, tiny ones: to their end, and to the same end from wherever they were killed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import torch
 
 from photochrom.colorize import load_generator
 from photochrom.colorize.errors import ModelError
-from photochrom.colorize.training import course as courses
-from photochrom.colorize.training.course import WEIGHTS
+from photochrom.colorize.training import trainer as trainings
 from photochrom.colorize.training.recipe import Recipe
+from photochrom.colorize.training.trainer import WEIGHTS
 from tests.colorize.training import tiny
 from tests.colorize.training.tiny import FolderKeep, train
 
 
 class Killed(BaseException):
-    """Ends a course as a signal would: nobody catches it."""
+    """Ends a trainer as a signal would: nobody catches it."""
 
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the clock every other step, and report each."""
-    monkeypatch.setattr(courses, "LOOK_STEPS", 2)
-    monkeypatch.setattr(courses, "REPORT_SECONDS", -1.0)
+    monkeypatch.setattr(trainings, "LOOK_STEPS", 2)
+    monkeypatch.setattr(trainings, "REPORT_SECONDS", -1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def curve(keep: FolderKeep) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Unbroken:
-    """A course of `stopping` in one go: what it kept, what it put there, and its steps."""
+    """A trainer of `stopping` in one go: what it kept, what it put there, and its steps."""
 
     keep: FolderKeep
     puts: list[str]
@@ -72,15 +72,15 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
     keep.before = puts.append
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(courses, "LOOK_STEPS", 2)
-        patch.setattr(courses, "REPORT_SECONDS", -1.0)
+        patch.setattr(trainings, "LOOK_STEPS", 2)
+        patch.setattr(trainings, "REPORT_SECONDS", -1.0)
         train(stopping(), keep, report=steps.append)
     return Unbroken(keep, puts, len(steps))
 
 
 def test_a_course_comes_to_its_end(tmp_path: Path) -> None:
     keep, told = FolderKeep(tmp_path), list[Mapping[str, Any]]()
-    course = train(tiny.recipe(), keep, report=told.append)
+    trainer = train(tiny.recipe(), keep, report=told.append)
     assert [(one["phase"], one["kind"], one["step"], one["steps"]) for one in told] == [
         *[(0, "generator", step, 4) for step in (1, 2, 3, 4)],
         *[(1, "critic", step, 2) for step in (1, 2)],
@@ -94,7 +94,7 @@ def test_a_course_comes_to_its_end(tmp_path: Path) -> None:
     assert float(last["mae"]) > 0
     assert float(last["content"]) > 0
     assert last["photographs"] == "20"
-    assert course.place.phase == 3
+    assert trainer.position.phase == 3
     assert keep.keys("sheets")[0] == "sheets/000-00000002.jpg"
     assert load_generator("pocket", weights=tmp_path / WEIGHTS).name == "pocket"
 
@@ -136,7 +136,7 @@ CHECKPOINTS = (  # of `stopping`, in their order
 
 
 def ends_alike(keep: FolderKeep, unbroken: FolderKeep) -> None:
-    """Go on with a killed course and compare its end with that of one that was not."""
+    """Go on with a killed trainer and compare its end with that of one that was not."""
     keep.before = keep.after = lambda _: None
     train(stopping(), keep)
     assert sha256(keep) == sha256(unbroken)
@@ -215,11 +215,11 @@ def test_checks_of_a_gan_phase_need_no_checkpoints(unbroken: Unbroken, tmp_path:
 
 def test_without_held_out_photographs_it_learns_unmeasured(tmp_path: Path) -> None:
     keep = FolderKeep(tmp_path)
-    course = train(tiny.recipe(), keep, held_out=0)
+    trainer = train(tiny.recipe(), keep, held_out=0)
     assert (tmp_path / WEIGHTS).exists()
     assert not (tmp_path / "sheets").exists()
     assert {line["mae"] for line in curve(keep)} == {""}
-    assert not course.best
+    assert not trainer.best
     assert len(curve(keep)) == 5
 
 

@@ -9,18 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from photochrom.colorize.training import studio as studios
-from photochrom.colorize.training.drills import (
-    CriticDrill,
-    Drill,
-    GanDrill,
-    GeneratorDrill,
-    Learning,
-    drill_for,
-)
+from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.phases import CriticPhase, GanPhase, GeneratorPhase, Phase
-from photochrom.colorize.training.studio import Studio
 from photochrom.colorize.training.team import Team, seed_step
+from photochrom.colorize.training.updates import (
+    CriticUpdate,
+    GanUpdate,
+    GeneratorUpdate,
+    Learning,
+    Update,
+    update_for,
+)
 from tests.colorize.generator.small import small_network
 from tests.colorize.training import tiny
 
@@ -41,18 +40,18 @@ def moved(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
 
 
 @pytest.fixture
-def studio() -> Studio:
-    return tiny.studio(tiny.recipe())
+def networks() -> Networks:
+    return tiny.networks(tiny.recipe())
 
 
 @pytest.fixture
-def artistic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Studio:
-    """Return the studio of a small DeOldify generator."""
-    monkeypatch.setattr(studios, "DeOldify", lambda _: small_network("deep"))
+def artistic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Networks:
+    """Return the networks of a small DeOldify generator."""
+    monkeypatch.setattr(f"{Networks.__module__}.DeOldify", lambda _: small_network("deep"))
     torch.manual_seed(0)
     torch.save(small_network("deep").state_dict(), tmp_path / "start.pth")
     phase = {**tiny.PHASE, "size": 64}
-    return tiny.studio(
+    return tiny.networks(
         tiny.recipe(
             family="artistic",
             start=str(tmp_path / "start.pth"),
@@ -66,78 +65,78 @@ def artistic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Studio:
     )
 
 
-def test_the_generators_loss_falls(studio: Studio) -> None:
-    drill, lesson = GeneratorDrill(studio, GENERATOR, Team()), tiny.lesson()
-    losses = [sum(drill.step(lesson, 0.5).values()) for _ in range(15)]
+def test_the_generators_loss_falls(networks: Networks) -> None:
+    update, batch = GeneratorUpdate(networks, GENERATOR, Team()), tiny.batch()
+    losses = [sum(update.step(batch, 0.5).values()) for _ in range(15)]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_average_follows(studio: Studio) -> None:
-    drill, lesson = GeneratorDrill(studio, GENERATOR, Team()), tiny.lesson()
-    before = {name: value.clone() for name, value in studio.average.state.items()}
-    drill.step(lesson, 0.5)
+def test_the_average_follows(networks: Networks) -> None:
+    update, batch = GeneratorUpdate(networks, GENERATOR, Team()), tiny.batch()
+    before = {name: value.clone() for name, value in networks.average.state.items()}
+    update.step(batch, 0.5)
     decay = 1 / 21  # of a first step
-    for name, value in studio.pupil.network.state_dict().items():
+    for name, value in networks.generator.network.state_dict().items():
         if value.is_floating_point():
             wanted = torch.lerp(before[name], value, 1 - decay)
-            assert torch.allclose(studio.average.state[name], wanted, atol=1e-6)
-    assert studio.average.steps == 1
+            assert torch.allclose(networks.average.state[name], wanted, atol=1e-6)
+    assert networks.average.steps == 1
 
 
-def test_held_layers_stay_where_they_are(studio: Studio) -> None:
+def test_held_layers_stay_where_they_are(networks: Networks) -> None:
     phase = GENERATOR.model_copy(update={"frozen": True})
-    before, network = weights(studio.pupil), studio.pupil
-    drill, lesson = GeneratorDrill(studio, phase, Team()), tiny.lesson()
-    drill.step(lesson, 0.5)
+    before, network = weights(networks.generator), networks.generator
+    update, batch = GeneratorUpdate(networks, phase, Team()), tiny.batch()
+    update.step(batch, 0.5)
     changed = moved(network, before)
     assert changed
     assert not any(name.startswith("network.encoder.") for name in changed)
-    GeneratorDrill(studio, GENERATOR, Team()).step(lesson, 0.5)
+    GeneratorUpdate(networks, GENERATOR, Team()).step(batch, 0.5)
     assert any(name.startswith("network.encoder.") for name in moved(network, before))
 
 
-def test_deoldifys_encoder_is_held_but_for_its_norms(artistic: Studio) -> None:
+def test_deoldifys_encoder_is_held_but_for_its_norms(artistic: Networks) -> None:
     phase = GENERATOR.model_copy(update={"frozen": True})
-    norms = {n for n, m in artistic.pupil.named_modules() if isinstance(m, nn.BatchNorm2d)}
-    before = weights(artistic.pupil)
-    GeneratorDrill(artistic, phase, Team()).step(tiny.lesson(2, 64), 0.5)
-    changed = {n for n in moved(artistic.pupil, before) if n.startswith("network.layers.0.")}
+    norms = {n for n, m in artistic.generator.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    before = weights(artistic.generator)
+    GeneratorUpdate(artistic, phase, Team()).step(tiny.batch(2, 64), 0.5)
+    changed = {n for n in moved(artistic.generator, before) if n.startswith("network.layers.0.")}
     assert changed
     assert {name.rpartition(".")[0] for name in changed} <= norms
 
 
-def test_deoldify_can_be_looked_at_between_steps(artistic: Studio) -> None:
-    drill, lesson = GeneratorDrill(artistic, GENERATOR, Team()), tiny.lesson(2, 64)
-    drill.step(lesson, 0.5)
-    before = weights(artistic.pupil)
-    with artistic.shown() as pupil, torch.no_grad():
-        assert not pupil.training
-        pupil(lesson.grey, lesson.rgb)
-    assert not moved(artistic.pupil, before)
-    drill.step(lesson, 0.5)
-    assert moved(artistic.pupil, before)
+def test_deoldify_can_be_looked_at_between_steps(artistic: Networks) -> None:
+    update, batch = GeneratorUpdate(artistic, GENERATOR, Team()), tiny.batch(2, 64)
+    update.step(batch, 0.5)
+    before = weights(artistic.generator)
+    with artistic.shown() as generator, torch.no_grad():
+        assert not generator.training
+        generator(batch.grey, batch.rgb)
+    assert not moved(artistic.generator, before)
+    update.step(batch, 0.5)
+    assert moved(artistic.generator, before)
 
 
-def test_what_is_shown_has_the_averaged_weights_and_learning_goes_on(studio: Studio) -> None:
-    drill, lesson = GeneratorDrill(studio, GENERATOR, Team()), tiny.lesson()
-    drill.step(lesson, 0.5)
-    before = weights(studio.pupil)
-    with studio.shown() as pupil:
-        for name, value in pupil.network.state_dict().items():
-            assert torch.equal(value, studio.average.state[name])
-    assert not moved(studio.pupil, before)
-    drill.step(lesson, 0.5)
-    assert moved(studio.pupil, before)
+def test_what_is_shown_has_the_averaged_weights_and_learning_goes_on(networks: Networks) -> None:
+    update, batch = GeneratorUpdate(networks, GENERATOR, Team()), tiny.batch()
+    update.step(batch, 0.5)
+    before = weights(networks.generator)
+    with networks.shown() as generator:
+        for name, value in generator.network.state_dict().items():
+            assert torch.equal(value, networks.average.state[name])
+    assert not moved(networks.generator, before)
+    update.step(batch, 0.5)
+    assert moved(networks.generator, before)
 
 
-def test_the_critic_learns_alone(studio: Studio) -> None:
-    generator, critic = weights(studio.pupil), weights(studio.critic)
-    statistics = {name: value.clone() for name, value in studio.pupil.named_buffers()}
-    losses = CriticDrill(studio, CRITIC, Team()).step(tiny.lesson(), 0.5)
+def test_the_critic_learns_alone(networks: Networks) -> None:
+    generator, critic = weights(networks.generator), weights(networks.critic)
+    statistics = {name: value.clone() for name, value in networks.generator.named_buffers()}
+    losses = CriticUpdate(networks, CRITIC, Team()).step(tiny.batch(), 0.5)
     assert losses.keys() == {"critic"}
-    assert moved(studio.critic, critic)
-    assert not moved(studio.pupil, generator)
-    assert all(torch.equal(v, statistics[n]) for n, v in studio.pupil.named_buffers())
+    assert moved(networks.critic, critic)
+    assert not moved(networks.generator, generator)
+    assert all(torch.equal(v, statistics[n]) for n, v in networks.generator.named_buffers())
 
 
 # --- in turn -------------------------------------------------------------------------------------
@@ -159,7 +158,7 @@ class AdaptiveGANSwitcher:
 @pytest.mark.parametrize("generator_threshold", [None, 0.0, 3.1, 99.0])
 @pytest.mark.parametrize("critic_threshold", [None, 0.0, 0.69, 99.0])
 def test_whose_turn_it_is(
-    studio: Studio, critic_threshold: float | None, generator_threshold: float | None
+    networks: Networks, critic_threshold: float | None, generator_threshold: float | None
 ) -> None:
     phase = gan(
         critic_threshold=critic_threshold,
@@ -167,53 +166,53 @@ def test_whose_turn_it_is(
         critic_weight=0.5,
         content_weight=2.0,
     )
-    drill, switcher = (
-        GanDrill(studio, phase, Team()),
+    update, switcher = (
+        GanUpdate(networks, phase, Team()),
         AdaptiveGANSwitcher(generator_threshold, critic_threshold),
     )
     for step in range(8):
         seed_step(0, step)
-        learners = weights(studio.pupil), weights(studio.critic)
-        losses = drill.step(tiny.lesson(), 0.5)
+        learners = weights(networks.generator), weights(networks.critic)
+        losses = update.step(tiny.batch(), 0.5)
         assert ("fooling" in losses) == switcher.gen_mode
         assert ("critic" in losses) == (not switcher.gen_mode)
-        assert bool(moved(studio.pupil, learners[0])) == switcher.gen_mode
-        assert bool(moved(studio.critic, learners[1])) == (not switcher.gen_mode)
+        assert bool(moved(networks.generator, learners[0])) == switcher.gen_mode
+        assert bool(moved(networks.critic, learners[1])) == (not switcher.gen_mode)
         content = sum(loss for name, loss in losses.items() if name not in ("fooling", "critic"))
         total = 0.5 * losses.get("fooling", 0.0) + 2.0 * content
         switcher.on_batch_end(total if switcher.gen_mode else losses["critic"])
-        assert drill.generators_turn == switcher.gen_mode
+        assert update.generators_turn == switcher.gen_mode
 
 
-def test_both_thresholds_were_met_now_and_then(studio: Studio) -> None:
+def test_both_thresholds_were_met_now_and_then(networks: Networks) -> None:
     """Guard the numbers of the test above: with them turns do change by the loss."""
-    drill = GanDrill(studio, gan(critic_threshold=0.69), Team())
+    update = GanUpdate(networks, gan(critic_threshold=0.69), Team())
     seen = []
     for step in range(8):
         seed_step(0, step)
-        seen.append(drill.step(tiny.lesson(), 0.5).get("critic", 1.0))
+        seen.append(update.step(tiny.batch(), 0.5).get("critic", 1.0))
     assert any(loss < 0.69 for loss in seen)
 
 
-def test_the_verdict_teaches_the_generator(studio: Studio) -> None:
+def test_the_verdict_teaches_the_generator(networks: Networks) -> None:
     phase = gan(content_weight=0.0, critic_weight=1.0, critic_threshold=None, frozen=False)
-    drill, before = GanDrill(studio, phase, Team()), weights(studio.pupil)
-    drill.step(tiny.lesson(), 0.5)
-    critic = weights(studio.critic)
-    losses = drill.step(tiny.lesson(), 0.5)
+    update, before = GanUpdate(networks, phase, Team()), weights(networks.generator)
+    update.step(tiny.batch(), 0.5)
+    critic = weights(networks.critic)
+    losses = update.step(tiny.batch(), 0.5)
     assert losses["fooling"] > 0
-    assert moved(studio.pupil, before)
-    assert not moved(studio.critic, critic)
-    drill.step(tiny.lesson(), 0.5)
-    assert moved(studio.critic, critic)
+    assert moved(networks.generator, before)
+    assert not moved(networks.critic, critic)
+    update.step(tiny.batch(), 0.5)
+    assert moved(networks.critic, critic)
 
 
-def test_the_critics_rate_is_a_multiple(studio: Studio) -> None:
-    drill = GanDrill(studio, gan(rate=1e-4, critic_rate_factor=5.0), Team())
-    drill.step(tiny.lesson(), 0.5)
-    assert drill.critic.learning.optimiser.param_groups[0]["lr"] == pytest.approx(5e-4)
-    drill.step(tiny.lesson(), 0.5)
-    assert drill.learning.optimiser.param_groups[-1]["lr"] == pytest.approx(1e-4)
+def test_the_critics_rate_is_a_multiple(networks: Networks) -> None:
+    update = GanUpdate(networks, gan(rate=1e-4, critic_rate_factor=5.0), Team())
+    update.step(tiny.batch(), 0.5)
+    assert update.critic.learning.optimiser.param_groups[0]["lr"] == pytest.approx(5e-4)
+    update.step(tiny.batch(), 0.5)
+    assert update.learning.optimiser.param_groups[-1]["lr"] == pytest.approx(1e-4)
 
 
 # --- the optimiser -------------------------------------------------------------------------------
@@ -251,22 +250,22 @@ def test_long_gradients_are_shortened() -> None:
 @pytest.mark.parametrize(
     "phase", [GENERATOR, CRITIC, gan(critic_threshold=None)], ids=lambda p: p.kind
 )
-def test_another_drill_goes_on_where_one_stopped(phase: Phase, tmp_path: Path) -> None:
-    def step(drill: Drill, number: int) -> dict[str, float]:
+def test_another_update_goes_on_where_one_stopped(phase: Phase, tmp_path: Path) -> None:
+    def step(update: Update, number: int) -> dict[str, float]:
         seed_step(number)
-        return drill.step(tiny.lesson(), 0.3)
+        return update.step(tiny.batch(), 0.3)
 
-    unbroken = tiny.studio(tiny.recipe())
-    drill = drill_for(unbroken, phase, Team())
+    unbroken = tiny.networks(tiny.recipe())
+    update = update_for(unbroken, phase, Team())
     for number in range(3):
-        step(drill, number)
-    other = tiny.studio(tiny.recipe(seed=5))
-    follower = drill_for(other, phase, Team())
-    torch.save({"studio": unbroken.state(), "drill": drill.state()}, tmp_path / "state.pt")
+        step(update, number)
+    other = tiny.networks(tiny.recipe(seed=5))
+    follower = update_for(other, phase, Team())
+    torch.save({"networks": unbroken.state(), "update": update.state()}, tmp_path / "state.pt")
     kept = torch.load(tmp_path / "state.pt", weights_only=True)
-    other.resume(kept["studio"])
-    follower.resume(kept["drill"])
+    other.resume(kept["networks"])
+    follower.resume(kept["update"])
     for number in range(3, 6):
-        assert step(drill, number) == step(follower, number)
+        assert step(update, number) == step(follower, number)
     for name, value in unbroken.average.state.items():
         assert torch.equal(value, other.average.state[name])

@@ -20,13 +20,13 @@ from photochrom.colorize.training.content import ContentLoss
 from photochrom.colorize.training.critics import make_critic
 from photochrom.colorize.training.encoder import find_encoder, load_encoder
 from photochrom.colorize.training.features import load_features
-from photochrom.colorize.training.pupils import DeOldifyPupil, PocketPupil, Pupil
 from photochrom.colorize.training.recipe import Recipe
+from photochrom.colorize.training.trainable import Trainable, TrainableDeOldify, TrainablePocket
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Studio:
+class Networks:
     """The networks of a training and what judges them."""
 
     def __init__(self, recipe: Recipe, photos: Sequence[Tensor], device: torch.device) -> None:
@@ -41,11 +41,11 @@ class Studio:
         encoder = None
         if any(recipe.content.features) or recipe.validation.figure == "kernel_distance":
             encoder = load_features(recipe.content.encoder, recipe.content.encoder_weights)
-        self.pupil = self._placed(_make_pupil(recipe, classes))
+        self.generator = self._placed(_make_generator(recipe, classes))
         self.content = self._placed(ContentLoss(recipe.content, encoder, classes))
         with_critic = bool(recipe.cycles and (recipe.critic_phases or recipe.gan_phases))
         self.critic = self._placed(make_critic(recipe.critic)) if with_critic else nn.Identity()
-        self.average = Average(self.pupil.network, recipe.average)
+        self.average = Average(self.generator.network, recipe.average)
 
     def _placed(self, module: Module) -> Module:
         placed: Module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -57,17 +57,17 @@ class Studio:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
 
     @contextmanager
-    def shown(self) -> Iterator[Pupil]:
+    def shown(self) -> Iterator[Trainable]:
         """Lend the generator as it would paint, with its averaged weights; it must not learn then.
 
-        It is the pupil itself: spectral norms forbid copies, and large networks have no room.
+        It is the generator itself: spectral norms forbid copies, and large networks have no room.
         """
-        network, aside = self.pupil.network, dict[str, Tensor]()
+        network, aside = self.generator.network, dict[str, Tensor]()
         if self.average.decay:
             aside = {name: value.clone() for name, value in network.state_dict().items()}
             network.load_state_dict(self.average.state)
         try:
-            yield self.pupil.eval()
+            yield self.generator.eval()
         finally:
             if aside:
                 network.load_state_dict(aside)
@@ -75,7 +75,7 @@ class Studio:
     def state(self) -> dict[str, Any]:
         """Return all weights, as a checkpoint keeps them."""
         return {
-            "pupil": self.pupil.state_dict(),
+            "generator": self.generator.state_dict(),
             "critic": self.critic.state_dict(),
             "average": self.average.state,
             "average_steps": self.average.steps,
@@ -84,7 +84,7 @@ class Studio:
     def resume(self, state: dict[str, Any]) -> None:
         """Take all weights from a checkpoint; raises ModelError for another training's."""
         try:
-            self.pupil.load_state_dict(state["pupil"])
+            self.generator.load_state_dict(state["generator"])
             self.critic.load_state_dict(state["critic"])
         except RuntimeError as error:
             raise ModelError(f"the checkpoint is another training's: {error}") from error
@@ -93,20 +93,20 @@ class Studio:
 
     def take(self, state: dict[str, Tensor]) -> None:
         """Go on from other weights of the generator."""
-        self.pupil.network.load_state_dict(state)
+        self.generator.network.load_state_dict(state)
         self.average.take(state)
 
 
-def _make_pupil(recipe: Recipe, classes: ColourClasses | None) -> Pupil:
+def _make_generator(recipe: Recipe, classes: ColourClasses | None) -> Trainable:
     if recipe.family == "pocket":
-        pupil: Pupil = PocketPupil(
+        generator: Trainable = TrainablePocket(
             len(classes.centres) if classes is not None else 0,
             held_blocks=recipe.held_blocks,
             filters_learn=recipe.filters_learn,
         )
         if not recipe.start:
             encoder = Path(recipe.backbone) if recipe.backbone else find_encoder()
-            load_encoder(pupil.network.encoder, encoder)  # type: ignore[arg-type]
+            load_encoder(generator.network.encoder, encoder)  # type: ignore[arg-type]
     else:
         if not recipe.backbone and not recipe.start:
             raise SettingsError(
@@ -115,15 +115,15 @@ def _make_pupil(recipe: Recipe, classes: ColourClasses | None) -> Pupil:
             )
         layout = "artistic" if recipe.family == "artistic" else "stable"
         network = DeOldify(LAYOUTS[layout])
-        pupil = DeOldifyPupil(network)
+        generator = TrainableDeOldify(network)
         if recipe.backbone and not recipe.start:
             _load_backbone(network.layers[0], Path(recipe.backbone))  # type: ignore[arg-type]
     if recipe.start:
         file = Path(recipe.start)
         weights = read_weights(file)
-        check_fit(pupil.network, weights, file)
-        pupil.network.load_state_dict(weights.tensors, strict=False)  # into float32, as they are
-    return pupil
+        check_fit(generator.network, weights, file)
+        generator.network.load_state_dict(weights.tensors, strict=False)  # stays float32
+    return generator
 
 
 def _load_backbone(encoder: Encoder, file: Path) -> None:

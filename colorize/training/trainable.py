@@ -1,6 +1,6 @@
 """The generators as they are taught: one way to ask each family for a picture.
 
-A lesson is a batch of squares; an answer is a picture normalised as ImageNet's, whatever the
+A batch holds squares and their grey; an answer is a picture normalised as ImageNet's, whatever the
 family, so that feature loss and critic see them all alike.
 """
 
@@ -20,7 +20,7 @@ from photochrom.colorize.generator.pocket import WIDTHS, PocketNetwork
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Batch:
     """Squares in sRGB 0..1 (n, 3, s, s) and the grey (n, 1, s, s) that some old camera saw."""
 
     rgb: Tensor
@@ -40,12 +40,12 @@ class Answer(NamedTuple):
     logits: Tensor | None = None
 
 
-class Pupil(nn.Module):
+class Trainable(nn.Module):
     """A generator in training; `network` is what will paint."""
 
     network: nn.Module
 
-    def forward(self, lesson_grey: Tensor, rgb: Tensor) -> Answer:
+    def forward(self, grey: Tensor, rgb: Tensor) -> Answer:
         """Return the answer to grey (n, 1, s, s) in 0..1; rgb lends pocket its lightness."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class Pupil(nn.Module):
         return [part for part in self.modules() if isinstance(part, nn.BatchNorm2d)]
 
 
-class PocketPupil(Pupil):
+class TrainablePocket(Trainable):
     """Pocket, with the head that names colour classes; its encoder keeps ImageNet's statistics."""
 
     def __init__(self, classes: int, *, held_blocks: int, filters_learn: bool) -> None:
@@ -77,9 +77,9 @@ class PocketPupil(Pupil):
         self.network.encoder.freeze(held_blocks, filters_learn=filters_learn)
         self._may_learn = [p for p in self.network.encoder.parameters() if p.requires_grad]
 
-    def forward(self, lesson_grey: Tensor, rgb: Tensor) -> Answer:
+    def forward(self, grey: Tensor, rgb: Tensor) -> Answer:
         """Return a picture with the true lightness, so that its colour alone is judged."""
-        ab, quarter = self.network.look(lesson_grey * 255)
+        ab, quarter = self.network.look(grey * 255)
         logits = None if self.head is None else self.head(quarter)
         with torch.autocast(rgb.device.type, enabled=False):
             ab = ab.float()
@@ -96,14 +96,14 @@ class PocketPupil(Pupil):
     def _norms(self) -> list[nn.Module]:
         return []
 
-    def train(self, mode: bool = True) -> PocketPupil:
+    def train(self, mode: bool = True) -> TrainablePocket:
         """Train, but keep the encoder's statistics of ImageNet."""
         super().train(mode)
         self.network.encoder.eval()
         return self
 
 
-class DeOldifyPupil(Pupil):
+class TrainableDeOldify(Trainable):
     """Artistic, stable or video: the whole picture is learned, lightness too."""
 
     def __init__(self, network: DeOldify) -> None:
@@ -113,9 +113,9 @@ class DeOldifyPupil(Pupil):
             if isinstance(part, PixelShuffle):
                 _without_checkerboard(part)
 
-    def forward(self, lesson_grey: Tensor, rgb: Tensor) -> Answer:
+    def forward(self, grey: Tensor, rgb: Tensor) -> Answer:
         """Return the network's own picture."""
-        return Answer(self.network(normalise(lesson_grey * 255)))
+        return Answer(self.network(normalise(grey * 255)))
 
     def groups(self) -> list[list[nn.Parameter]]:
         """Return the encoder's first half, its second, and the decoder: as fastai splits them."""
