@@ -109,7 +109,12 @@ def pinned_of(job: Job) -> Pinned:
 
 def operator_of(job: Job) -> str:
     """Name who runs this: the job's own word, else the user at this host."""
-    return job.operator or f"{getpass.getuser()}@{platform.node()}"
+    return job.operator or this_user()
+
+
+def this_user() -> str:
+    """Name the user of this process, and the machine."""
+    return f"{getpass.getuser()}@{platform.node()}"
 
 
 def read_pinned(store: Store) -> Pinned:

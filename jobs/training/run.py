@@ -21,6 +21,8 @@ from photochrom.cluster import (
 )
 from photochrom.colorize.training.trainer import WEIGHTS
 from photochrom.jobs.gallery import open_gallery
+from photochrom.jobs.pinned import this_user
+from photochrom.jobs.presence import Presence
 from photochrom.jobs.store import Store
 from photochrom.jobs.training.place import output_store, pin
 from photochrom.jobs.training.settings import Training
@@ -58,12 +60,26 @@ def run_training(training: Training, address: str, told: Told, *, debug: bool = 
         gallery = open_gallery(training, store)  # what is wrong with it is told at once
         if not len(gallery.held_out):
             told.note("no photograph is held out: nothing is measured, and no weights are chosen")
-        with connect(address, debug=debug) as facts:
-            _hear(training, facts, told)
+        _train(training, store, address, told, debug)
     return finished(store)
 
 
-def _hear(training: Training, facts: ClusterFacts, told: Told) -> None:
+def _train(training: Training, store: Store, address: str, told: Told, debug: bool) -> None:
+    """Go on to the end; whoever else is at it is named, and an interruption told."""
+    presence = Presence(store, this_user())
+    try:
+        for other in presence.others():
+            told.note(f"another driver is at work on this training: {other}; work is done twice")
+        with connect(address, debug=debug) as facts:
+            _hear(training, facts, told, presence)
+    except KeyboardInterrupt:
+        told.note("interrupted; the same command goes on from here")
+        raise
+    finally:
+        presence.leave()
+
+
+def _hear(training: Training, facts: ClusterFacts, told: Told, presence: Presence) -> None:
     """Start the crew and pass on what is heard of it."""
     run = training.run
     # a crew that does not fit is told in the words of a training, by `train`
@@ -71,6 +87,7 @@ def _hear(training: Training, facts: ClusterFacts, told: Told) -> None:
     crew = Crew(sizes.replicas, sizes.cpus, sizes.gpus, run.attempts)
     with closing(train(learn, training.model_dump(mode="json"), crew)) as events:
         for event in events:
+            presence.beat()
             match event:
                 case Reported(value):
                     told.progress(value)

@@ -167,25 +167,36 @@ def test_another_recipe_at_the_same_place_is_refused(unbroken: Unbroken, program
     assert program("train", file, "--set", "run.threads=2").code == 0
 
 
-def kill_when(running: subprocess.Popen[str], seen: Path, pattern: str) -> None:
-    """Kill a driver as a power cut would, as soon as its place has such an object."""
+def stopped_when(file: Path, number: signal.Signals, seen: Path, pattern: str) -> tuple[int, str]:
+    """Start a training, stop it as soon as its place has such an object; say how it ended."""
+    with subprocess.Popen(
+        command(file), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as running:
+        stop_when(running, number, seen, pattern)
+        return running.returncode, running.stderr.read() if running.stderr else ""
+
+
+def stop_when(
+    running: subprocess.Popen[str], number: signal.Signals, seen: Path, pattern: str
+) -> None:
+    """Send a signal to a driver as soon as its place has such an object, and wait for its end."""
     deadline = time.monotonic() + 120
     while not list(seen.glob(pattern)):
         assert running.poll() is None, running.stderr and running.stderr.read()
         assert time.monotonic() < deadline, "nothing was kept"
         time.sleep(0.05)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
+    running.send_signal(number)
+    running.wait(60)
 
 
 @pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_end(unbroken: Unbroken, tmp_path: Path) -> None:
     file = prepare(tmp_path)
-    with subprocess.Popen(
-        command(file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        kill_when(running, tmp_path / "out", "checkpoints/002-00000004*")
-    assert not (tmp_path / "out" / WEIGHTS).exists()
+    place = tmp_path / "out"
+    code, said = stopped_when(file, signal.SIGTERM, place, "checkpoints/000-00000010*")
+    assert (code, "interrupted; the same command goes on from here" in said) == (130, True)
+    assert stopped_when(file, signal.SIGKILL, place, "checkpoints/002-00000004*")[0] == -9
+    assert not (place / WEIGHTS).exists()
     assert trained(file)["sha256"] == unbroken.said["sha256"]
     assert curve(Store(str(tmp_path / "out"))) == curve(unbroken.store)
 
