@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator.deoldify import LAYOUTS, DeOldify
 from photochrom.colorize.generator.known import KnownModel, find_model, known_models, layout_of
 from photochrom.colorize.generator.weights import (
-    METADATA_KEY,
     Weights,
     check_digest,
     check_fit,
     digest,
     read_weights,
+    write_weights,
 )
 
 
@@ -58,7 +56,7 @@ def convert(source: Path, out: Path | None = None, name: str | None = None) -> C
     }
     partial = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        _write(weights, facts, partial)
+        write_weights(_apart(weights), facts, partial)
         check_digest(f"{source} changed while it was read", digest(source), before)
         found = digest(partial)
         was_there = _publish(partial, out, found)
@@ -93,13 +91,6 @@ def _check_whole(source: Path, weights: Weights, model: KnownModel) -> None:
     with torch.device("meta"):
         network = DeOldify(LAYOUTS[model.layout])
     check_fit(network, weights, source)
-
-
-def _write(weights: Weights, facts: dict[str, str], file: Path) -> None:
-    """Write tensors and facts; one JSON text under one key keeps the bytes the same each time."""
-    text = json.dumps(facts, sort_keys=True)
-    save_file(_apart(weights), file, metadata={METADATA_KEY: text})
-    file.chmod(0o644)  # safetensors writes files for their owner alone
 
 
 def _apart(weights: Weights) -> dict[str, Tensor]:

@@ -78,6 +78,17 @@ def _read_safetensors(file: Path) -> Weights:
     return Weights(tensors, facts)
 
 
+def write_weights(tensors: dict[str, Tensor], facts: Mapping[str, Any], file: Path) -> None:
+    """Write safetensors and facts; one JSON text under one key keeps the bytes the same each time.
+
+    Raises OSError, SafetensorError.
+    """
+    from safetensors.torch import save_file
+
+    save_file(tensors, file, metadata={METADATA_KEY: json.dumps(facts, sort_keys=True)})
+    file.chmod(0o644)  # safetensors writes files for their owner alone
+
+
 def fill(network: nn.Module, weights: Weights, file: Path) -> None:
     """Put the weights into the network in float32; names and shapes must all match.
 

@@ -18,7 +18,7 @@ from photochrom.colorize.generator.painters import PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
 from photochrom.colorize.generator.replica import Replica
 from photochrom.colorize.generator.weights import Weights, read_weights
-from photochrom.colorize.training.export import export
+from photochrom.colorize.training.export import export_pocket
 
 embedded = find_model("pocket").embedded
 assert embedded
@@ -96,7 +96,7 @@ def test_saturation_of_the_file_scales_the_colour(tmp_path: Path) -> None:
     strengths = []
     for saturation in (0.5, 1.0):
         file = tmp_path / f"{saturation}.safetensors"
-        export(network.state_dict(), file, family="pocket", saturation=saturation)
+        export_pocket(network.state_dict(), file, saturation=saturation)
         plate = load_generator("pocket", weights=file).chroma(squares)
         strengths.append(np.abs(plate.astype(float) - 128).mean())
     assert strengths[0] > 3

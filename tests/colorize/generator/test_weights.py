@@ -19,7 +19,7 @@ from photochrom.colorize.generator.weights import (
     fill,
     read_weights,
 )
-from photochrom.colorize.training.export import export
+from photochrom.colorize.training.export import export_pocket
 from tests.colorize.generator.published import publish
 
 
@@ -27,7 +27,7 @@ from tests.colorize.generator.published import publish
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("weights") / "random.safetensors"
     torch.manual_seed(0)
-    export(PocketNetwork().state_dict(), file, family="pocket", saturation=0.5)
+    export_pocket(PocketNetwork().state_dict(), file, saturation=0.5)
     return file
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_there_is_a_model_error(tmp_path: Path) -> None:
 def test_weights_not_finite_in_half_precision_are_refused(tmp_path: Path) -> None:
     state = {"fine": torch.ones(2, 2), "huge": torch.full((2, 2), 1e6)}
     with pytest.raises(ModelError, match="not finite in half precision: huge"):
-        export(state, tmp_path / "huge.safetensors", family="pocket", saturation=1.0)
+        export_pocket(state, tmp_path / "huge.safetensors", saturation=1.0)
 
 
 def test_a_digest_mismatch_names_both() -> None:
