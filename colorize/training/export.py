@@ -42,7 +42,7 @@ def plain(state: Mapping[str, Tensor], where: str = "") -> dict[str, Tensor]:
 def half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state with its matrices in float16; vectors are few and stay float32."""
     out = {}
-    for name, tensor in state.items():
+    for name, tensor in plain(state).items():
         if not name.endswith("num_batches_tracked"):
             out[name] = tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32)
     return plain(out, " in half precision")
