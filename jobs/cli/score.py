@@ -24,7 +24,7 @@ from photochrom.jobs.cli.common import (
 if TYPE_CHECKING:
     from photochrom.colorize.scoring import Report
     from photochrom.colorize.scoring.scorer import Line
-    from photochrom.jobs.score import Unscored
+    from photochrom.jobs.scoring.score import Unscored
     from photochrom.jobs.settings import Job
 
 _NAMED = 10  # photographs of each kind, before the rest are only counted
@@ -84,8 +84,8 @@ def score(
     """
     from photochrom.colorize.scoring import Encoder, Scorer, check_saturations
     from photochrom.jobs.cli.progress import Ticker
-    from photochrom.jobs.score import draw_sheet, load_painted, prints_beside
-    from photochrom.jobs.score import score as score_all
+    from photochrom.jobs.scoring.score import draw_sheet, load_painted, prints_beside
+    from photochrom.jobs.scoring.score import score as score_all
 
     asked = {"model": model, "weights": weights, "sha256": sha256, "render_size": render_size}
     job = _job(photographs, truth, {key: value for key, value in asked.items() if value}, set_)

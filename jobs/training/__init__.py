@@ -2,7 +2,8 @@
 
 A `Training` (settings) is a recipe, a manifest and an output place. `run_training` starts a crew of
 workers on Ray; each goes through the recipe's phases with its own share of the photographs
-(`learn`). The place keeps checkpoints, so that any may die and the same command goes on.
+(`learn`), which a `Gallery` finds, in tar shards too. The place keeps checkpoints, so that any may
+die and the same command goes on.
 """
 
 from photochrom.jobs.training.settings import Training, load_training

@@ -20,10 +20,10 @@ from photochrom.cluster import (
     train,
 )
 from photochrom.colorize.training.trainer import WEIGHTS
-from photochrom.jobs.gallery import open_gallery
 from photochrom.jobs.pinned import this_user
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.store import Store
+from photochrom.jobs.training.gallery import open_gallery
 from photochrom.jobs.training.place import output_store, pin
 from photochrom.jobs.training.settings import Training
 from photochrom.jobs.training.worker import learn

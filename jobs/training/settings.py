@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError, field_validator
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.training.recipe import Recipe, recipe_names, shipped_recipe
 from photochrom.colorize.training.settings import Settings
-from photochrom.jobs.photographs import TrainingColumns
 from photochrom.jobs.settings import Storage, apply_change, one_line
+from photochrom.jobs.training.photographs import TrainingColumns
 
 MIB = 1 << 20
 FILES = (("start",), ("backbone",), ("content", "encoder_weights"), ("critic", "weights"))

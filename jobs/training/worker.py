@@ -14,7 +14,7 @@ from photochrom.colorize.training.record import Record
 from photochrom.colorize.training.shelf import Shelf
 from photochrom.colorize.training.team import Team
 from photochrom.colorize.training.trainer import Trainer
-from photochrom.jobs.gallery import Gallery, read_gallery
+from photochrom.jobs.training.gallery import Gallery, read_gallery
 from photochrom.jobs.training.place import StoreKeep, output_store
 from photochrom.jobs.training.settings import FILES, Training
 from photochrom.jobs.weights import kept_file

@@ -17,11 +17,17 @@ import pytest
 from PIL import Image
 
 from photochrom.colorize.training.shelf import Shelf
-from photochrom.jobs import tars
+from photochrom.jobs.training import tars
 from photochrom.jobs.errors import JobError, ManifestError, NotFound, OtherJob
-from photochrom.jobs.gallery import INDEX, Gallery, TrainingColumns, open_gallery, read_gallery
 from photochrom.jobs.settings import Storage
 from photochrom.jobs.store import Store
+from photochrom.jobs.training.gallery import (
+    INDEX,
+    Gallery,
+    TrainingColumns,
+    open_gallery,
+    read_gallery,
+)
 from tests.conftest import access_to
 from tests.servers import SeaweedFS
 
@@ -160,7 +166,7 @@ def test_the_index_is_made_once_and_read_back(
     def no_walk(*_: object) -> None:
         raise AssertionError("walked again")
 
-    monkeypatch.setattr("photochrom.jobs.gallery_index.walk", no_walk)
+    monkeypatch.setattr("photochrom.jobs.training.index.walk", no_walk)
     again = open_gallery(wish, place)
     assert contents(again.train) == contents(first.train)
     assert again.left_out == first.left_out

@@ -16,7 +16,7 @@ from photochrom.colorize.errors import OutOfMemory
 from photochrom.colorize.picture.marks import read_marks
 from photochrom.colorize.scoring import Encoder, Pair, Scorer
 from photochrom.jobs.errors import ManifestError
-from photochrom.jobs.score import Painted, Unscored, load_painted, score
+from photochrom.jobs.scoring.score import Painted, Unscored, load_painted, score
 from photochrom.jobs.settings import load_job
 from photochrom.jobs.store import Store
 from tests.colorize.narrow import NarrowGenerator

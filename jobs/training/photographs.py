@@ -29,7 +29,7 @@ from photochrom.jobs.manifest import (
 )
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
-from photochrom.jobs.tars import plain
+from photochrom.jobs.training.tars import plain
 
 SPLITS = ("train", "val")
 _COMPRESSED = (".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4")

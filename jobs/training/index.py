@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 
 from photochrom.jobs.errors import JobError, ManifestError
 from photochrom.jobs.manifest import is_picture, kind_of
-from photochrom.jobs.photographs import SPLITS, Named, Naming
 from photochrom.jobs.records import to_parquet
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
-from photochrom.jobs.tars import Member, walk
+from photochrom.jobs.training.photographs import SPLITS, Named, Naming
+from photochrom.jobs.training.tars import Member, walk
 
 INDEX = "photographs.parquet"
 _LEFT_OUT, _EMPTY = "left_out", "without_pictures"

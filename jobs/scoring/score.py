@@ -20,13 +20,13 @@ from photochrom.colorize.scoring import ColourPhoto, Pair, Report, Scorer
 from photochrom.colorize.scoring.sheet import picks, write_sheet
 from photochrom.jobs.errors import ManifestError, StorageError
 from photochrom.jobs.manifest import read_manifest
-from photochrom.jobs.matching import Matched, Matching, PicturePlace, match_places
 from photochrom.jobs.messages import Finished
 from photochrom.jobs.pinned import paint_recipe
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
+from photochrom.jobs.scoring.matching import Matched, Matching, PicturePlace, match_places
+from photochrom.jobs.scoring.stored import Photograph, Stored, in_shards
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
-from photochrom.jobs.stored import Photograph, Stored, in_shards
 from photochrom.jobs.weights import weights_file
 
 if TYPE_CHECKING:

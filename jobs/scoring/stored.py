@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from photochrom.jobs.gallery import Gallery, TrainingColumns, gallery_of
-from photochrom.jobs.photographs import read_naming
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
+from photochrom.jobs.training.gallery import Gallery, TrainingColumns, gallery_of
+from photochrom.jobs.training.photographs import read_naming
 
 
 class Photograph(Protocol):

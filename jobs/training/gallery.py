@@ -16,7 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from photochrom.jobs.errors import JobError, ManifestError, OtherJob, SourceChanged
-from photochrom.jobs.gallery_index import (
+from photochrom.jobs.settings import Storage
+from photochrom.jobs.sources import Sources
+from photochrom.jobs.storage_access import Access
+from photochrom.jobs.store import Store
+from photochrom.jobs.training.index import (
     COLUMNS,
     INDEX,
     Photograph,
@@ -25,11 +29,7 @@ from photochrom.jobs.gallery_index import (
     make_index,
     read_index,
 )
-from photochrom.jobs.photographs import Naming, TrainingColumns, read_naming
-from photochrom.jobs.settings import Storage
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.training.photographs import Naming, TrainingColumns, read_naming
 
 __all__ = ["INDEX", "Gallery", "TrainingColumns", "gallery_of", "open_gallery", "read_gallery"]
 
