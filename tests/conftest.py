@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Protocol
 from uuid import uuid4
@@ -13,6 +14,12 @@ from tests.servers import SeaweedFS, weed_binary
 
 ACCESS_KEY_ENV = "PHOTOCHROM_TEST_ACCESS_KEY"
 SECRET_KEY_ENV = "PHOTOCHROM_TEST_SECRET_KEY"
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start be interrupted: a shell's background jobs ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Server(Protocol):
