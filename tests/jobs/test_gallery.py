@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from photochrom.colorize.training.shelf import Shelf
-from photochrom.jobs.training import tars
 from photochrom.jobs.errors import JobError, ManifestError, NotFound, OtherJob
 from photochrom.jobs.settings import Storage
 from photochrom.jobs.store import Store
+from photochrom.jobs.training import tars
 from photochrom.jobs.training.gallery import (
     INDEX,
     Gallery,
