@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from photochrom.colorize.generator.colour import colourfulness, rgb_to_lab
 from photochrom.colorize.generator.deoldify import REACH, denormalise
+from photochrom.colorize.picture.marks import SENTENCE, sheet_packet
 from photochrom.colorize.training.degrade import luma
 from photochrom.colorize.training.recipe import Validation
 from photochrom.colorize.training.squares import stretch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BATCH = 8
 JPEG_QUALITY = 90
+CAPTION = 20  # pixels below the pictures, for the words that mark them
 
 
 class HeldOut:
@@ -71,13 +73,19 @@ class HeldOut:
 
     @torch.no_grad()
     def sheet(self, generator: Trainable, file: Path) -> None:
-        """Write a JPEG of the first photographs: grey, painted, true, one below the other."""
+        """Write a JPEG of the first photographs: grey, painted, true, one below the other.
+
+        It is marked as any picture with colours by a machine is.
+        """
         batch = self._batch(self.rgb[: self.validation.shown])
         painted = denormalise(generator(batch.grey, batch.rgb).picture.float())
         rows = [batch.grey.expand(-1, 3, -1, -1), painted, batch.rgb]
         sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 s, n s)
         samples = (sheet.permute(1, 2, 0).cpu() * 255).round().byte().numpy()
-        Image.fromarray(samples).save(file, quality=JPEG_QUALITY)
+        marked = Image.new("RGB", (samples.shape[1], samples.shape[0] + CAPTION), "white")
+        marked.paste(Image.fromarray(samples))
+        ImageDraw.Draw(marked).text((4, samples.shape[0] + 4), SENTENCE, fill="black")
+        marked.save(file, "JPEG", quality=JPEG_QUALITY, xmp=sheet_packet())
 
     def _batch(self, rgb: Tensor) -> Batch:
         rgb = rgb.to(self.device)

@@ -24,7 +24,13 @@ from photochrom.jobs.messages import Finished
 from photochrom.jobs.pinned import paint_recipe
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
 from photochrom.jobs.scoring.matching import Matched, Matching, PicturePlace, match_places
-from photochrom.jobs.scoring.stored import Photograph, Stored, in_shards
+from photochrom.jobs.scoring.stored import (
+    InShard,
+    Photograph,
+    Stored,
+    gallery_in_shards,
+    names_shards,
+)
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.weights import weights_file
@@ -200,9 +206,10 @@ def load_painted(job: Job, side: int) -> Painted:
         precision=recipe.precision,
         compiled=paint.compiled,
     )
-    shelved = in_shards(job)
-    if shelved is not None:
-        return Painted(shelved, colorizer, job, side)
+    if names_shards(job):
+        gallery = gallery_in_shards(job)
+        found = [InShard(gallery.id(index), gallery, index) for index in range(len(gallery))]
+        return Painted(found, colorizer, job, side, left_out=gallery.left_out)
     manifest, sources = read_manifest(job), Sources(job.storage.source)
     rows = manifest.rows
     return Painted(

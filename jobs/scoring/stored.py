@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from photochrom.jobs.manifest import is_table, read_table
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
+from photochrom.jobs.store import Store
 from photochrom.jobs.training.gallery import Gallery, TrainingColumns, gallery_of
-from photochrom.jobs.training.photographs import read_naming
+from photochrom.jobs.training.photographs import is_tar, read_naming
 
 
 class Photograph(Protocol):
@@ -50,14 +52,17 @@ class InShard:
         path.write_bytes(self.gallery.fetch(self.index))
 
 
-def in_shards(job: Job) -> list[InShard] | None:
-    """Return the photographs of a manifest that names tar shards; None if it names none."""
-    ours = job.columns
-    columns = TrainingColumns(
-        row_id=ours.row_id, uri=ours.uri, version=ours.version, bytes=ours.bytes
-    )
+def gallery_in_shards(job: Job) -> Gallery:
+    """Return the photographs of a manifest that names tar shards, as a training reads it."""
+    columns = TrainingColumns.model_validate(job.columns.model_dump())
     naming = read_naming(job.manifest, job.output, job.storage.source, job.allow, columns)
-    if not any(row.is_tar for row in naming.rows):
-        return None
-    gallery = gallery_of(naming, job.storage.source)
-    return [InShard(gallery.id(index), gallery, index) for index in range(len(gallery))]
+    return gallery_of(naming, job.storage.source)
+
+
+def names_shards(job: Job) -> bool:
+    """Tell whether a manifest names tar shards, by the endings alone."""
+    source = job.storage.source
+    if is_table(job.manifest):
+        records = read_table(job.manifest, source)
+        return any(is_tar(str(record.get(job.columns.uri))) for record in records)
+    return any(is_tar(entry.key) for entry in Store(job.manifest, source).list())

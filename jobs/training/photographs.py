@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.manifest import (
     base_of,
@@ -27,6 +25,7 @@ from photochrom.jobs.manifest import (
     size_of,
     text_of,
 )
+from photochrom.jobs.settings import Columns
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
 from photochrom.jobs.training.tars import plain
@@ -35,15 +34,9 @@ SPLITS = ("train", "val")
 _COMPRESSED = (".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4")
 
 
-class TrainingColumns(BaseModel):
-    """What the manifest of a training calls our columns; only `uri` must be there."""
+class TrainingColumns(Columns):
+    """What the manifest of a training calls our columns: a job's, and what only trainings read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    row_id: str = "row_id"
-    uri: str = "uri"
-    version: str = "version"
-    bytes: str = "bytes"
     member: str = "member"
     weight: str = "weight"
     split: str = "split"
@@ -61,11 +54,12 @@ class Named:
     member: str = ""
     weight: float = 1.0
     split: str = ""
+    restricted: bool = False
 
     @property
     def is_tar(self) -> bool:
         """Tell a tar from a plain object."""
-        return self.uri.lower().endswith(".tar")
+        return is_tar(self.uri)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -83,6 +77,11 @@ class Naming:
     left_out: Mapping[str, int]
 
 
+def is_tar(name: str) -> bool:
+    """Tell a tar shard by its name."""
+    return name.lower().endswith(".tar")
+
+
 def read_naming(
     manifest: str, output: str, source: Access, allow: tuple[str, ...], columns: TrainingColumns
 ) -> Naming:
@@ -97,7 +96,9 @@ def read_naming(
     says_split = any(row.split for row in rows)
     kept = []
     for row in rows:
-        if row.weight == 0:
+        if row.restricted:
+            left_out["restricted"] += 1
+        elif row.weight == 0:
             left_out["weight 0"] += 1
         elif says_split and row.split not in SPLITS:
             left_out[f"split {row.split!r}"] += 1
@@ -185,6 +186,7 @@ def _row(
         member=member,
         weight=_weight(record.get(columns.weight), columns.weight),
         split=texts["split"].strip().lower(),
+        restricted=bool(texts["restriction"]),
     )
     if member and not row.is_tar:
         raise ManifestError(f"{columns.member} is {member!r}, but {row.uri} is no .tar")

@@ -58,6 +58,9 @@ def run_training(training: Training, address: str, told: Told, *, debug: bool = 
     pin(store, training, digests)
     if not store.exists(WEIGHTS):
         gallery = open_gallery(training, store)  # what is wrong with it is told at once
+        if gallery.left_out:
+            counts = ", ".join(f"{count} {what}" for what, count in gallery.left_out.items())
+            told.note(f"left out of the training: {counts}")
         if not len(gallery.held_out):
             told.note("no photograph is held out: nothing is measured, and no weights are chosen")
         _train(training, store, address, told, debug)

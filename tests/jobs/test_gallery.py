@@ -137,6 +137,17 @@ def test_rows_of_other_splits_are_left_out_and_counted(scans: Path, place: Store
     assert gallery.left_out == {"split 'test'": 1, "split ''": 1}
 
 
+def test_a_jobs_manifest_will_do_and_restricted_rows_are_left_out(
+    scans: Path, place: Store
+) -> None:
+    rows = "row_id,uri,tone,restriction\na,a.jpg,,\nb,sub/b.jpg,,sacred\n"
+    gallery = open_gallery(Wish(table(scans, rows), held_out=0), place)
+    assert [gallery.id(index) for index in range(len(gallery))] == ["a"]
+    assert gallery.left_out == {"restricted": 1}
+    columns = TrainingColumns.model_validate({"tone": "kind", "rights": "licence"})
+    assert columns.uri == "uri"
+
+
 def test_where_no_row_says_so_a_share_is_held_out_by_id(tmp_path: Path, place: Store) -> None:
     files = {f"{index}.jpg": b"%d" % index for index in range(1000)}
     (tmp_path / "a").mkdir()

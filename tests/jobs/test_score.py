@@ -237,7 +237,18 @@ def test_photographs_in_tar_shards_are_scored(colours: Path, program: Program) -
             tar.add(file, file.name)
     whole = program("score", shard.parent, *ECHO, "--json").json
     table = shard.parent / "some.csv"
-    table.write_text("row_id,uri,member\na,one.tar,coffee.png\nb,one.tar,rocket.png\n")
+    table.write_text(
+        "row_id,uri,member,restriction\na,one.tar,coffee.png,\nb,one.tar,rocket.png,\n"
+        "c,one.tar,chelsea.png,sacred\n"
+    )
     some = program("score", table, *ECHO, "--json").json
     assert (whole["photographs"], some["photographs"]) == (4, 2)
+    assert some["left_out"] == {"restricted": 1}
     assert whole["painted"] == program("score", colours, *ECHO, "--json").json["painted"]
+
+
+def test_without_shards_a_manifest_is_read_as_jobs_read_it(colours: Path, program: Program) -> None:
+    table = colours / "odd.csv"
+    table.write_text("row_id,uri,weight\na,coffee.png,3 kg\nb,coffee.png,\n")
+    told = program("score", table, *ECHO, "--json").json
+    assert (told["photographs"], told["unscored"]) == (2, [])
