@@ -50,7 +50,8 @@ class Shelf:
     """Gives decoded photographs (h, w, 3) by index; to be closed, which ends its threads.
 
     `fetch` returns a photograph's file, for any index below `photographs`. What stands on the
-    shelf takes at most `room` bytes. The tensors are shared: never write into them.
+    shelf takes at most `room` bytes. The tensors are shared: never write into them. A thread tells
+    `on_refused` of each photograph that nothing can be learned from.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class Shelf:
         room: int,
         threads: int,
         trim_borders: bool = False,
+        on_refused: Callable[[Refused], None] = lambda _: None,
     ) -> None:
         self.refused: dict[int, Refused] = {}
         self.bytes = 0
-        self._fetch, self._photographs = fetch, photographs
+        self._fetch, self._photographs, self._on_refused = fetch, photographs, on_refused
         self._side, self._room, self._trims = side, room, trim_borders
         self._stands: OrderedDict[int, Tensor] = OrderedDict()  # the longest unused first
         self._coming: dict[int, Future[Tensor | Refused]] = {}
@@ -128,6 +130,8 @@ class Shelf:
                     self.refused[index] = found
                 elif found is not None:
                     self._put(index, found)
+        if isinstance(found, Refused):
+            self._on_refused(found)
         return found
 
     def _read(self, index: int) -> Tensor | Refused:

@@ -25,6 +25,7 @@ from photochrom.jobs.presence import Presence
 from photochrom.jobs.store import Store
 from photochrom.jobs.training.gallery import open_gallery
 from photochrom.jobs.training.place import output_store, pin
+from photochrom.jobs.training.refused import FOLDER, count_refused
 from photochrom.jobs.training.settings import Training
 from photochrom.jobs.training.worker import learn
 from photochrom.jobs.weights import kept_file
@@ -64,6 +65,9 @@ def run_training(training: Training, address: str, told: Told, *, debug: bool = 
         if not len(gallery.held_out):
             told.note("no photograph is held out: nothing is measured, and no weights are chosen")
         _train(training, store, address, told, debug)
+        if refused := count_refused(store):
+            counts = ", ".join(f"{count} {kind}" for kind, count in refused.most_common())
+            told.note(f"passed over: {counts}; {store.uri(FOLDER)} says which")
     return finished(store)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from photochrom.colorize.training.team import Team
 from photochrom.colorize.training.trainer import Trainer
 from photochrom.jobs.training.gallery import Gallery, read_gallery
 from photochrom.jobs.training.place import StoreKeep, output_store
+from photochrom.jobs.training.refused import Refusals
 from photochrom.jobs.training.settings import FILES, Training
 from photochrom.jobs.weights import kept_file
 
@@ -30,7 +32,11 @@ def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], Non
     store = output_store(training)
     gallery = read_gallery(training, store)
     recipe = with_files_here(training)
-    with shelf_of(gallery.train, training) as shelf, shelf_of(gallery.held_out, training) as apart:
+    with (
+        Refusals(store, team.rank) as refusals,
+        shelf_of(gallery.train, training, refusals) as shelf,
+        shelf_of(gallery.held_out, training, refusals) as apart,
+    ):
         networks = Networks(recipe, shelf.spread(COLOURS_FROM), device)
         shown = apart.spread(recipe.validation.photographs) if team.leads else []
         trainer = Trainer(
@@ -44,8 +50,8 @@ def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], Non
         return trainer.run()
 
 
-def shelf_of(gallery: Gallery, training: Training) -> Shelf:
-    """Return a shelf for a gallery's photographs."""
+def shelf_of(gallery: Gallery, training: Training, refusals: Refusals) -> Shelf:
+    """Return a shelf for a gallery's photographs, which writes down those it refuses."""
     return Shelf(
         gallery.fetch,
         len(gallery),
@@ -53,6 +59,7 @@ def shelf_of(gallery: Gallery, training: Training) -> Shelf:
         room=training.run.photograph_bytes,
         threads=training.run.threads,
         trim_borders=training.trim_borders,
+        on_refused=partial(refusals.add, gallery),
     )
 
 

@@ -67,13 +67,15 @@ TRAIN, HELD_OUT = 10, 2
 
 
 def prepare(folder: Path) -> Path:
-    """Write twelve photographs in a tar, their manifest, and the recipe; return its path."""
+    """Write twelve photographs, one of them broken, their manifest, and the recipe's file."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tar(folder / "photos.tar", TRAIN + HELD_OUT)
     lines = ["row_id,uri,member,split"]
     for index in range(TRAIN + HELD_OUT):
         split = "train" if index < TRAIN else "val"
         lines.append(f"{index},photos.tar,{index:02d}.jpg,{split}")
+    lines[TRAIN] = "x,broken.jpg,,train"
+    (folder / "broken.jpg").write_text("no photograph")
     (folder / "photos.csv").write_text("\n".join(lines) + "\n")
     (folder / "ours.toml").write_text(RECIPE)
     return folder / "ours.toml"
@@ -135,8 +137,10 @@ def test_a_training_comes_to_its_end(unbroken: Unbroken) -> None:
     ]
     kept = {entry.key.partition("/")[0] for entry in unbroken.store.list()}
     assert kept == {
-        *("training.json", "photographs.parquet", "curve.csv", "checkpoints", "sheets", WEIGHTS)
+        *("training.json", "photographs.parquet", "curve.csv", "checkpoints", "sheets"),
+        *("refused", WEIGHTS),
     }
+    assert unbroken.store.read("refused/0.csv").startswith(b"id,kind,reason\nx,SourceError,")
 
 
 @pytest.mark.slow
@@ -221,7 +225,7 @@ def test_it_trains_over_s3(
     unbroken: Unbroken, seaweed: SeaweedFS, bucket: str, tmp_path: Path
 ) -> None:
     file, photos = prepare(tmp_path), Store(f"s3://{bucket}/photos", access_to(seaweed))
-    for name in ("photos.tar", "photos.csv"):
+    for name in ("photos.tar", "broken.jpg", "photos.csv"):
         photos.put_file(name, tmp_path / name)
     access = {
         "endpoint": seaweed.endpoint,
