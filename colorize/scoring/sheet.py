@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from photochrom.colorize.picture.marks import SENTENCE, sheet_packet
+from photochrom.colorize.picture.sheet import INK, PAPER, save_sheet
 from photochrom.colorize.scoring.figures import Truth
 from photochrom.colorize.scoring.pictures import Pair, saturated
 from photochrom.colorize.scoring.scorer import Report
@@ -18,7 +18,6 @@ from photochrom.colorize.scoring.scorer import Report
 EACH = 4
 
 _SIDE, _GAP, _CAPTION, _ACROSS = 200, 8, 32, 2
-_PAPER, _INK = "#f4f1ea", "#222222"
 _LETTERS = 96  # of a caption's line, so that it stays under its pictures
 
 
@@ -49,17 +48,14 @@ def write_sheet(pairs: Iterable[Pair], chosen: Sequence[Pick], report: Report, p
     rows = [drawn[first : first + _ACROSS] for first in range(0, len(drawn), _ACROSS)]
     heights = [max(cell.height for cell in row) + _GAP for row in rows]
     width = 3 * _SIDE + 4 * _GAP
-    sheet = Image.new("RGB", (_ACROSS * width, sum(heights) + 2 * _CAPTION), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), _heading(report), fill=_INK)
+    sheet = Image.new("RGB", (_ACROSS * width, sum(heights) + _CAPTION), PAPER)
+    ImageDraw.Draw(sheet).text((_GAP, _GAP), _heading(report), fill=INK)
     top = _CAPTION
     for row, height in zip(rows, heights, strict=True):
         for column, cell in enumerate(row):
             sheet.paste(cell, (_GAP + column * width, top))
         top += height
-    draw.text((_GAP, sheet.height - _CAPTION // 2), SENTENCE, fill=_INK)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, "JPEG", quality=90, xmp=sheet_packet())
+    save_sheet(sheet, path)
 
 
 def _heading(report: Report) -> str:
@@ -75,7 +71,7 @@ def _cell(pair: Pair, place: str, saturation: float) -> Image.Image:
     truth, painted = Truth(pair.truth), saturated(pair.painted, saturation)
     pictures = [_fitted(rgb) for rgb in (truth.grey, painted, truth.rgb)]
     bottom = pictures[0].height
-    cell = Image.new("RGB", (3 * _SIDE + 2 * _GAP, bottom + _CAPTION), _PAPER)
+    cell = Image.new("RGB", (3 * _SIDE + 2 * _GAP, bottom + _CAPTION), PAPER)
     for column, picture in enumerate(pictures):
         cell.paste(picture, (column * (_SIDE + _GAP) + (_SIDE - picture.width) // 2, 0))
     found, grey = truth.figures(painted), truth.figures(truth.grey)
@@ -87,7 +83,7 @@ def _cell(pair: Pair, place: str, saturation: float) -> Image.Image:
     draw = ImageDraw.Draw(cell)
     for line, words in enumerate((pair.name[-_LETTERS:], text)):
         plain = words.encode("latin-1", "replace").decode("latin-1")
-        draw.text((2, bottom + 2 + 14 * line), plain, fill=_INK)
+        draw.text((2, bottom + 2 + 14 * line), plain, fill=INK)
     return cell
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from photochrom.colorize.generator.colour import colourfulness, rgb_to_lab
 from photochrom.colorize.generator.deoldify import REACH, denormalise
-from photochrom.colorize.picture.marks import SENTENCE, sheet_packet
+from photochrom.colorize.picture.sheet import save_sheet
 from photochrom.colorize.training.degrade import luma
 from photochrom.colorize.training.recipe import Validation
 from photochrom.colorize.training.squares import stretch
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from photochrom.colorize.training.networks import Networks
 
 BATCH = 8
-JPEG_QUALITY = 90
-CAPTION = 20  # pixels below the pictures, for the words that mark them
 
 
 class HeldOut:
@@ -73,19 +71,13 @@ class HeldOut:
 
     @torch.no_grad()
     def sheet(self, generator: Trainable, file: Path) -> None:
-        """Write a JPEG of the first photographs: grey, painted, true, one below the other.
-
-        It is marked as any picture with colours by a machine is.
-        """
+        """Write a JPEG of the first photographs: grey, painted, true, one below the other."""
         batch = self._batch(self.rgb[: self.validation.shown])
         painted = denormalise(generator(batch.grey, batch.rgb).picture.float())
         rows = [batch.grey.expand(-1, 3, -1, -1), painted, batch.rgb]
         sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)  # (3, 3 s, n s)
         samples = (sheet.permute(1, 2, 0).cpu() * 255).round().byte().numpy()
-        marked = Image.new("RGB", (samples.shape[1], samples.shape[0] + CAPTION), "white")
-        marked.paste(Image.fromarray(samples))
-        ImageDraw.Draw(marked).text((4, samples.shape[0] + 4), SENTENCE, fill="black")
-        marked.save(file, "JPEG", quality=JPEG_QUALITY, xmp=sheet_packet())
+        save_sheet(Image.fromarray(samples), file)
 
     def _batch(self, rgb: Tensor) -> Batch:
         rgb = rgb.to(self.device)

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.colorize.picture.marks import SENTENCE, sheet_packet
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.sheet import INK, PAPER, save_sheet
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Row
 from photochrom.jobs.originals import read_original, read_plate
@@ -21,7 +21,7 @@ from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
 _SIDE, _GAP, _CAPTION, _ACROSS = 220, 8, 16, 3
-_PAPER, _INK, _EMPTY = "#f4f1ea", "#222222", "#d9d4c7"
+_EMPTY = "#d9d4c7"
 _MOST = 60
 
 
@@ -38,19 +38,17 @@ def write_sheet(store: Store, pinned: Pinned, path: Path) -> None:
     width, height = 2 * _SIDE + _GAP, _SIDE + _CAPTION
     lines = -(-len(cells) // _ACROSS)
     sheet = Image.new(
-        "RGB", (_ACROSS * (width + _GAP) + _GAP, lines * (height + _GAP) + 2 * _CAPTION), _PAPER
+        "RGB", (_ACROSS * (width + _GAP) + _GAP, lines * (height + _GAP) + _GAP), PAPER
     )
     for index, cell in enumerate(cells):
         column, line = index % _ACROSS, index // _ACROSS
         sheet.paste(cell, (_GAP + column * (width + _GAP), _GAP + line * (height + _GAP)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ImageDraw.Draw(sheet).text((_GAP, sheet.height - _CAPTION), SENTENCE, fill=_INK)
-    sheet.save(path, "JPEG", quality=88, xmp=sheet_packet())
+    save_sheet(sheet, path)
 
 
 def _cell(store: Store, sources: Sources, row: Row) -> Image.Image:
     """Return one row's cell: grey left, colour right, or its reason."""
-    cell = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE + _CAPTION), _PAPER)
+    cell = Image.new("RGB", (2 * _SIDE + _GAP, _SIDE + _CAPTION), PAPER)
     draw = ImageDraw.Draw(cell)
     caption = row["row_id"]
     try:
@@ -63,9 +61,7 @@ def _cell(store: Store, sources: Sources, row: Row) -> Image.Image:
             draw.rectangle((0, 0, 2 * _SIDE + _GAP, _SIDE), fill=_EMPTY)
     except PhotochromError as error:
         caption = f"{caption}   {error}"
-    draw.text(
-        (2, _SIDE + 2), caption[:74].encode("latin-1", "replace").decode("latin-1"), fill=_INK
-    )
+    draw.text((2, _SIDE + 2), caption[:74].encode("latin-1", "replace").decode("latin-1"), fill=INK)
     return cell
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from photochrom.colorize.generator.colour import rgb_to_lab
 from photochrom.colorize.picture.marks import read_marks
-from photochrom.colorize.training.held_out import CAPTION, HeldOut
+from photochrom.colorize.picture.sheet import STRIP
+from photochrom.colorize.training.held_out import HeldOut
 from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.trainable import Answer, Batch, Trainable
 from tests.colorize.training import tiny
@@ -71,7 +72,7 @@ def test_figures_do_not_depend_on_who_asked_before(held_out: HeldOut, networks: 
 def test_a_sheet_shows_grey_painted_and_true(held_out: HeldOut, tmp_path: Path) -> None:
     held_out.sheet(Painter(0.0), tmp_path / "sheet.jpg")
     samples = np.array(Image.open(tmp_path / "sheet.jpg")).astype(int)
-    assert samples.shape == (3 * 64 + CAPTION, 3 * 64, 3)
+    assert samples.shape == (3 * 64 + STRIP, 3 * 64, 3)
     spread = [np.ptp(part, axis=2).mean() for part in np.split(samples[: 3 * 64], 3)]
     assert spread[0] < 3
     assert spread[1] < 3
