@@ -79,8 +79,8 @@ def score(
 ) -> None:
     """Measure painted colour against the truth, beside the figures of predicting grey.
 
-    TRUTH is read as [storage.source] says, PAINTED as [storage.output]. Exit codes: 0 all well,
-    2 usage or settings, 3 finished but some photographs could not be scored.
+    TRUTH is read as the section storage.source says, PAINTED as storage.output. Exit codes: 0 all
+    well, 2 usage or settings, 3 finished but some photographs could not be scored.
     """
     from photochrom.colorize.scoring import Encoder, Scorer, check_saturations
     from photochrom.jobs.cli.progress import Ticker

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from photochrom.colorize.picture.marks import read_marks
+from photochrom.jobs.cli import app
 from photochrom.jobs.driver import Driver, Order
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import JOB_FILE
@@ -344,3 +348,18 @@ def test_metrics_are_served_where_asked(some_failed: Path, program: Program) -> 
     answer = program(*arguments, "--metrics-port", "0", "--json")
     assert "metrics at http://127.0.0.1:" in answer.err
     assert answer.json["total"] == 7
+
+
+def help_of(command: Any, name: str = "photochrom") -> Iterator[tuple[str, str]]:
+    """Yield every text that help shows, of a command and of those below it."""
+    yield name, command.help or ""
+    for parameter in command.params:
+        yield f"{name} {parameter.name}", getattr(parameter, "help", "") or ""
+    for below, one in getattr(command, "commands", {}).items():
+        yield from help_of(one, f"{name} {below}")
+
+
+def test_help_has_no_brackets_which_terminals_would_take_for_markup() -> None:
+    texts = dict(help_of(typer.main.get_command(app)))
+    assert len(texts) > 50
+    assert [name for name, text in texts.items() if re.search(r"\[[a-z/#@]", text)] == []
