@@ -225,7 +225,8 @@ def apply_change(values: dict[str, Any], change: str) -> None:
 
 def _entry(entries: list[Any], number: str, change: str) -> Any:
     if not number.isdecimal() or int(number) >= len(entries):
-        raise SettingsError(f"--set {change}: {number} is none of 0 to {len(entries) - 1}")
+        numbers = f"0 to {len(entries) - 1}" if entries else "them, for there are none"
+        raise SettingsError(f"--set {change}: {number} is none of {numbers}")
     return entries[int(number)]
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from photochrom.colorize.errors import ModelError
 from photochrom.colorize.generator.echo import ECHO_SHA256
 
-POCKET_SHA256 = "99bcfbff5d3e8fd75168ab751257868bd1bf8e699844ddb1087876c88b2c8fdc"
+POCKET_SHA256 = "efccdb8518228ad28d39bd3044ebe634cac4a164879902bbba166ac0277b0512"
 POCKET_BYTES = 7849448
 
 

@@ -89,6 +89,8 @@ def test_changes_reach_sections_and_entries_of_lists() -> None:
     assert training.generator_phases[0].epochs == 0.5
     assert training.generator_phases[0].betas == (0.8, 0.9)
     assert training.allow == ("s3://more/",)
+    with pytest.raises(SettingsError, match="0 is none of them, for there are none"):
+        load_training("pocket", "a", "b", ["gan_phases=[]", "gan_phases.0.rate=1"])
 
 
 @pytest.mark.parametrize(
