@@ -122,6 +122,8 @@ def _vips_header(image: Any, name: str) -> Header:
         dpi=None if _inches(image.xres) in _UNSAID else (_inches(image.xres), _inches(image.yres)),
         icc=_field(image, "icc-profile-data", None),
         exif=_field(image, "exif-data", None),
+        xmp=_field(image, "xmp-data", None),
+        iptc=_field(image, "iptc-data", None),
         description=_description(image),
     )
 

@@ -40,6 +40,8 @@ class Header:
     dpi: tuple[float, float] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
     description: str = ""
     tone_evidence: str = ""
     note: str = ""

@@ -93,7 +93,6 @@ def _header(page: Any) -> Header:
         refuse(f"a TIFF of {page.bitspersample}-bit samples with compression {page.compression!r}")
     white = int(page.photometric) == _MINISWHITE
     tag = page.tags.get(274)
-    icc = page.tags.get(34675)
     return Header(
         format="tiff",
         decoder=f"tifffile {tifffile.__version__} imagecodecs {version('imagecodecs')}",
@@ -103,10 +102,18 @@ def _header(page: Any) -> Header:
         channels=1 if int(page.photometric) != _RGB else 3,
         orientation=int(tag.value) if tag else 1,
         dpi=_dpi(page),
-        icc=bytes(icc.value) if icc else None,
+        icc=_blob(page, 34675),
+        xmp=_blob(page, 700),
+        iptc=_blob(page, 33723),
         description=page.description.strip(),
         tone_evidence="photometric: minimum is white" if white else "",
     )
+
+
+def _blob(page: Any, code: int) -> bytes | None:
+    """Return a tag's bytes; a tag of another type than its standard says is left behind."""
+    tag = page.tags.get(code)
+    return tag.value if tag and isinstance(tag.value, bytes) else None
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:
