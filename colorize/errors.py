@@ -35,6 +35,8 @@ class Fault(StrEnum):
     UNSUPPORTED = "unsupported"
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    DECODER_DIED = "decoder_died"
 
 
 class SourceError(PhotochromError):

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost, PhotochromError, SettingsError
-from photochrom.colorize.picture import Origin, Photo, PrintRecipe
+from photochrom.colorize.picture import Origin, PrintRecipe
+from photochrom.colorize.picture.reading_room import ReadingLimits, reading_room
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.manifest import PICTURE_ENDINGS
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
@@ -92,6 +93,7 @@ class Few:
         if settings.print.format == "none":
             raise SettingsError("--format: none makes no prints; choose jpeg, png, webp or tiff")
         self._settings, self._out = settings, out
+        self._reading_room = reading_room(ReadingLimits())
         paint = settings.paint
         self._colorizer = Colorizer.load(
             paint.model,
@@ -137,7 +139,7 @@ class Few:
         Raises DeviceLost: no photo after it could be painted.
         """
         try:
-            photo = Photo.open(path)
+            photo = self._reading_room.read(path)
             if photo.in_colour:
                 return Result(str(path), Outcome.SKIPPED, Reason.ALREADY_COLOUR)
             tone = photo.tone_table(self._settings.paint.tone)

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    DECODER_DIED = "decoder_died"
     # failed: where it lies
     MISSING = "missing"
     ACCESS_DENIED = "access_denied"

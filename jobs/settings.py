@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture.reading_room import ReadingLimits
 from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.jobs.identity import digest
 from photochrom.jobs.storage_access import Access
@@ -101,10 +102,9 @@ class Run(_Settings):
     bytes_in_flight: int = Field(1024 * MIB, ge=1, description="decoded samples in one worker")
 
 
-class Limits(_Settings):
+class Limits(ReadingLimits):
     """Bounds that keep a mistake small."""
 
-    max_pixels: int = Field(500_000_000, ge=1, description="of one source, by its header")
     confirm_bytes: int = Field(1 << 40, ge=0, description="ask on a terminal beyond this output")
 
 

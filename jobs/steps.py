@@ -10,7 +10,8 @@ from pathlib import Path
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Origin, Photo, ToneTable
-from photochrom.colorize.picture.decoders import open_source
+from photochrom.colorize.picture.reading_room import ReadingRoom
+from photochrom.colorize.picture.source import Header
 from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import plate_name, tone_table_name
@@ -33,12 +34,14 @@ class Steps:
         job: Job,
         pinned: Pinned,
         store: Store,
+        reading_room: ReadingRoom,
         colorizer: Colorizer,
         budget: Budget,
         scratch: Path,
         attempt: Attempt,
     ) -> None:
-        self._job, self._store, self._colorizer = job, store, colorizer
+        self._job, self._store = job, store
+        self._reading_room, self._colorizer = reading_room, colorizer
         self._budget, self._scratch = budget, scratch
         self._last = attempt.last
         self._sources = Sources(job.storage.source)
@@ -109,10 +112,11 @@ class Steps:
         return task
 
     def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
-        source = open_source(path, self._job.limits.max_pixels)
-        self._budget.take(source.header.luma_bytes)
-        task.held_bytes = source.header.luma_bytes
-        return Photo.read(source, sha256)
+        def admit(header: Header) -> None:
+            self._budget.take(header.luma_bytes)
+            task.held_bytes = header.luma_bytes
+
+        return self._reading_room.read(path, sha256=sha256, admit=admit, spent=task.spent)
 
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
         """Choose by the manifest's word first, then the job's, then the file's."""

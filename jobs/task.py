@@ -72,6 +72,10 @@ class Task:
         finally:
             self.cpu_seconds += time.thread_time() - start
 
+    def spent(self, cpu_seconds: float) -> None:
+        """Count CPU time that another process took for the photo."""
+        self.cpu_seconds += cpu_seconds
+
     @property
     def over(self) -> bool:
         """Whether the photo has its outcome."""

@@ -16,6 +16,7 @@ from photochrom.cluster.errors import WorkerLost
 from photochrom.cluster.scratch import scratch_folder
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
+from photochrom.colorize.picture.reading_room import reading_room
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import StorageError
@@ -49,6 +50,7 @@ class Worker:
         self._orders = orders
         self._name = f"{platform.node()}:{os.getpid()}"
         self._store = Store(orders.job.output, orders.job.storage.output)
+        self._reading_room = reading_room(orders.job.limits)
         paint = orders.pinned.paint
         self._colorizer = Colorizer.load(
             paint.model,
@@ -90,6 +92,7 @@ class Worker:
                 self._orders.job,
                 self._orders.pinned,
                 self._store,
+                self._reading_room,
                 self._colorizer,
                 budget,
                 scratch,

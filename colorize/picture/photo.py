@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from photochrom.colorize.picture.source import Header, Source
 from photochrom.colorize.picture.tone import ToneSetting, ToneTable
 
 _SAMPLE_SIDE = 256
+
+Buffer: TypeAlias = bytearray | mmap.mmap
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +50,10 @@ class Photo:
     @classmethod
     def read(cls, source: Source, sha256: str) -> Photo:
         """Decode an opened source, whose header may have been looked at; raises SourceError."""
-        plane, sample = _decode(source)
-        return cls(source.header, _upright(plane, source.header.orientation), sha256, sample)
+        header = source.header
+        plane = np.empty((header.height, header.width), type_of(header.bits))
+        sample = decode_into(plane, source)
+        return cls(header, upright(plane, header.orientation), sha256, sample)
 
     @property
     def width(self) -> int:
@@ -120,10 +126,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _decode(source: Source) -> tuple[Samples, NDArray[np.float64] | None]:
-    """Decode all rows into one luma plane, and keep every n-th pixel of a coloured one."""
+def plane_in(buffer: Buffer, header: Header) -> Samples:
+    """Return a buffer as the luma plane (h, w) that a header promises, not yet upright."""
+    plane = np.frombuffer(buffer, np.dtype(type_of(header.bits)))
+    return np.asarray(plane.reshape(header.height, header.width))
+
+
+def decode_into(plane: Samples, source: Source) -> NDArray[np.float64] | None:
+    """Decode all rows into a luma plane (h, w); return every n-th pixel of a coloured source.
+
+    Raises SourceError, with the plane half filled.
+    """
     header = source.header
-    plane = np.empty((header.height, header.width), type_of(header.bits))
     step = max(1, max(header.width, header.height) // _SAMPLE_SIDE)
     sample = []
     row = 0
@@ -134,10 +148,10 @@ def _decode(source: Source) -> tuple[Samples, NDArray[np.float64] | None]:
         row += len(block)
     if row != header.height:
         raise SourceError(Fault.CORRUPT, f"only {row} of {header.height} rows")
-    return plane, np.concatenate(sample) if sample else None
+    return np.concatenate(sample) if sample else None
 
 
-def _upright(plane: Samples, orientation: int) -> Samples:
+def upright(plane: Samples, orientation: int) -> Samples:
     """Apply an EXIF orientation (1 to 8) to a plane."""
     turned = {
         2: plane[:, ::-1],

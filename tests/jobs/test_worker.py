@@ -14,11 +14,13 @@ from photochrom.cluster import PoolError
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.generator.echo import EchoGenerator
+from photochrom.colorize.picture import reading_room
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.queue import Attempt, Shard
 from photochrom.jobs.settings import Job
 from photochrom.jobs.worker import Orders, Worker
+from tests.colorize.picture import harmed_reader
 from tests.jobs.archive import (
     Listener,
     current,
@@ -190,3 +192,25 @@ def test_an_attempt_travels_unchanged(job_folder: Path) -> None:
     attempt = Attempt(shard, 1, False, frozenset({"a"}), True)
     assert pickle.loads(pickle.dumps(attempt)) == attempt
     assert replace(attempt, number=2) != attempt
+
+
+def test_files_that_harm_their_decoder_fail_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_room, "_PROGRAM", harmed_reader.PROGRAM)
+    write_photos(tmp_path / "scans", 5)
+    for word in ("crash", "eat", "spin"):
+        (tmp_path / "scans" / f"{word}.tif").write_text(word)
+    limits = ("limits.decode_bytes=268435456", "limits.decode_seconds=1.5")
+    job, listener = job_of(tmp_path / "scans", tmp_path / "out", *limits), Listener()
+    drive(job, listener=listener)
+    found = current(place_of(job)).values()
+    assert {(row["outcome"], row["reason"]): row["attempt"] for row in found} == {
+        ("colorized", ""): 1,
+        ("failed", "decoder_died"): 1,
+        ("failed", "too_large"): 1,
+        ("failed", "too_slow"): 1,
+    }
+    assert not any("died" in note for note in listener.notes), "no worker did"
+    assert max(row["cpu_seconds"] for row in found if row["reason"] == "too_slow") > 1
+    assert findings(place_of(job)) == []
