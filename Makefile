@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ_SECONDS ?= 3600
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check wheel clean
+.PHONY: help setup demo test fuzz check wheel clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +27,10 @@ demo: setup  ## colorize the sample archive on Ray and make a contact sheet
 
 test: setup  ## run the tests
 	$(BIN)/pytest
+
+fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
+	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q tests/colorize/picture/test_fuzz.py || exit 1; done
 
 check: setup  ## lint, format, types, import directions
 	$(BIN)/ruff check .

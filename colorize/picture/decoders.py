@@ -56,6 +56,8 @@ def open_source(path: Path, max_pixels: int = MAX_PIXELS) -> Source:
             )
             source = replace(source, header=header)
     header = source.header
+    if header.width < 1 or header.height < 1:
+        raise SourceError(Fault.CORRUPT, f"{header.width} x {header.height} pixels")
     if header.width * header.height > max_pixels:
         raise SourceError(
             Fault.TOO_LARGE,

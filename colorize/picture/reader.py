@@ -9,6 +9,7 @@ memory above what this process already has.
 from __future__ import annotations
 
 import errno
+import logging
 import mmap
 import os
 import resource
@@ -60,8 +61,12 @@ class Reader:
             return {"no_memory": True}
         except OSError as error:
             return {"no_memory": True} if _no_memory(error) else {"machine": str(error)}
-        except Exception as error:  # a decoder's own mistake, at this one file
-            return {"fault": Fault.CORRUPT, "message": f"{type(error).__name__}: {error}"[:500]}
+        except Exception as error:
+            return self._blundered(error)
+
+    def _blundered(self, error: Exception) -> Note:
+        """Answer a decoder's own mistake, which is an error of no kind that we foresaw."""
+        return {"fault": Fault.CORRUPT, "message": f"{type(error).__name__}: {error}"[:500]}
 
     def _open(self, order: Note) -> Note:
         self._source = None
@@ -98,6 +103,7 @@ def _no_memory(error: OSError) -> bool:
 def main() -> None:
     """Serve the socket whose number is the argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when reading ends
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a row says what was wrong
     with suppress(OSError):
         _OOM_SCORE.write_text("1000")  # where memory runs out, this goes before its worker
     Reader(socket.socket(fileno=int(sys.argv[1]))).serve()
