@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from photochrom.colorize.picture import Photo, decoders
+from photochrom.colorize.picture import Photo, streamed
 from photochrom.colorize.picture.colour import is_colour
 from photochrom.colorize.picture.luma import strips
 from tests.colorize.picture.lightbox import scene, shelve
@@ -111,7 +111,7 @@ def test_the_sample_is_every_nth_pixel(
     shape: tuple[int, int], strip: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the picture comes in strips, the sample is a regular grid of it."""
-    monkeypatch.setattr(decoders, "strips", partial(strips, pixels=strip * shape[1]))
+    monkeypatch.setattr(streamed, "strips", partial(strips, pixels=strip * shape[1]))
     rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
     sample = Photo.open(shelve(tmp_path, rgb)).colour_sample
     step = max(1, max(shape) // 256)

@@ -82,8 +82,6 @@ REFUSED: dict[str, tuple[Fault, Callable[[], bytes]]] = {
     "gif": (Fault.UNSUPPORTED, lambda: by_pillow("GIF")),
     "animated gif": (Fault.UNSUPPORTED, lambda: animated("GIF")),
     "animated webp": (Fault.UNSUPPORTED, lambda: animated("WEBP")),
-    "jpeg 2000": (Fault.UNSUPPORTED, lambda: by_pillow("JPEG2000")),
-    "avif": (Fault.UNSUPPORTED, lambda: by_pillow("AVIF", RGB8)),
     "cmyk jpeg": (
         Fault.UNSUPPORTED,
         lambda: by_pillow("JPEG", Image.fromarray(RGB8).convert("CMYK")),
