@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Samples: TypeAlias = NDArray[np.uint8 | np.uint16]
 
-STRIP_PIXELS = 1 << 17
+STRIP_PIXELS = 1 << 16
 """Pixels worked on at a time: the int32 planes of one strip stay in a core's cache."""
 
 
@@ -30,9 +30,14 @@ def luma(rgb: Samples) -> Samples:
     return total.astype(rgb.dtype)
 
 
+def strip_rows(width: int, pixels: int = STRIP_PIXELS) -> int:
+    """Return how many rows of a picture make a strip of about `pixels` pixels."""
+    return max(1, pixels // max(1, width))
+
+
 def strips(height: int, width: int, pixels: int = STRIP_PIXELS) -> Iterator[tuple[int, int]]:
     """Yield (first, last + 1) rows of strips of about `pixels` pixels, top to bottom."""
-    rows = max(1, pixels // max(1, width))
+    rows = strip_rows(width, pixels)
     for first in range(0, height, rows):
         yield first, min(first + rows, height)
 

@@ -15,8 +15,6 @@ moves.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +22,6 @@ from photochrom.colorize.picture.luma import Samples, luma, top_of, type_of
 
 FRACTION = 5
 """Chroma reaches the merge with this many fractional bits, so that 16-bit prints do not band."""
-
-_CENTRE = 128 << FRACTION
 
 Plane = NDArray[np.int32]
 
@@ -35,75 +31,70 @@ def merge(plane: Samples, cb: Plane, cr: Plane, bits: int) -> tuple[Samples, int
 
     `plane` is (h, w) of `bits` bits; `cb` and `cr` are (h, w) in 1/32 of a plate step around zero.
     Returns RGB (h, w, 3) of the same depth with `luma(rgb) == plane` everywhere.
+
+    Where nothing shrinks, G needs no clamp and luma stays by itself: 587 G is within 293 of what
+    keeps it, and a half of luma's step is 500. So both are looked after among the others alone.
     """
-    red_of, blue_of = _offsets(bits)
-    return _compose(plane, red_of[cr + _CENTRE], blue_of[cb + _CENTRE], bits)
-
-
-@cache
-def _offsets(bits: int) -> tuple[Plane, Plane]:
-    """Return dR by Cr and dB by Cb, for every value that chroma can take."""
-    chroma = np.arange(-_CENTRE, _CENTRE, dtype=np.int64) * (top_of(bits) // 255)
-    return _truncated(1402 * chroma), _truncated(1772 * chroma)
-
-
-def _truncated(thousandths: NDArray[np.int64]) -> Plane:
-    """Divide by a thousand plate steps, rounding toward zero."""
-    whole = np.abs(thousandths) // (1000 << FRACTION)
-    return np.asarray(np.sign(thousandths) * whole, np.int32)
-
-
-def _compose(plane: Samples, red: Plane, blue: Plane, bits: int) -> tuple[Samples, int]:
-    """Add the offsets where they fit, shrink them where they do not; (h, w) -> (h, w, 3)."""
     top = top_of(bits)
     level = plane.astype(np.int32)
-    green = _green(red, blue)
-    outside = _outside(level, red, green, blue, top)
-    where = np.flatnonzero(outside)
-    if where.size:
-        flat = _shrink(level.ravel()[where], red.ravel()[where], blue.ravel()[where], top)
-        red.flat[where], blue.flat[where] = flat
-        green.flat[where] = _green(*flat)
+    red, blue = _offset(1402, cr, bits), _offset(1772, cb, bits)
+    green = level * np.int32(587)
+    green -= red * np.int32(299)
+    green -= blue * np.int32(114)
+    red += level
+    blue += level
+    where = np.flatnonzero(_outside(red, green, blue, top))
 
     rgb = np.empty((*plane.shape, 3), type_of(bits))
-    rgb[..., 0] = level + red
-    rgb[..., 2] = level + blue
-    green += 293
-    green //= 587
-    green += level
-    rgb[..., 1] = np.clip(green, 0, top, out=green)
-
-    wrong = luma(rgb) != plane
-    if wrong.any():
-        rgb[wrong] = plane[wrong, None]
+    rgb[..., 0] = red
+    rgb[..., 2] = blue
+    whole = green.view(np.uint32)  # what is negative here is outside
+    whole += np.uint32(293)
+    whole //= np.uint32(587)
+    rgb[..., 1] = whole
+    if where.size:
+        level, red, blue = (values.ravel()[where] for values in (level, red, blue))
+        rgb.reshape(-1, 3)[where] = _shrunk(level, red - level, blue - level, top)
     return rgb, int(where.size)
+
+
+def _offset(thousandths: int, chroma: Plane, bits: int) -> Plane:
+    """Return dR of Cr or dB of Cb: a product of plate steps, cut toward zero."""
+    unit = 1000 << FRACTION
+    offset: Plane = chroma * np.int32(thousandths * (top_of(bits) // 255))
+    offset += (offset >> 31) & np.int32(unit - 1)
+    offset //= np.int32(unit)
+    return offset
+
+
+def _outside(red: Plane, green: Plane, blue: Plane, top: int) -> NDArray[np.bool_]:
+    """Return where R, 587 G or B leaves the gamut; a negative value is a huge unsigned one."""
+    outside: NDArray[np.bool_] = (red | blue).view(np.uint32) > np.uint32(top)
+    outside |= green.view(np.uint32) > np.uint32(top * 587)
+    return outside
+
+
+def _shrunk(level: Plane, red: Plane, blue: Plane, top: int) -> NDArray[np.int32]:
+    """Return the pixels (n, 3) whose offsets (n,) the largest sixteen-bit fraction made fit.
+
+    In float64, which is quicker than int64 and exact here: products stay below 2**53, and no
+    quotient that matters lies nearer to the next whole number than 1 / (587 * 2 * 65535).
+    """
+    scale = np.full(level.shape, 65536.0)
+    for offset, unit in ((red, 1), (blue, 1), (_green(red, blue), 587)):
+        room = np.where(offset > 0, top - level, level) * (65536.0 * unit)
+        room /= np.maximum(np.abs(offset), 1)
+        np.minimum(scale, np.floor(room, out=room), out=scale)
+    scale /= 65536
+    red, blue = ((offset * scale).astype(np.int32) for offset in (red, blue))  # toward zero
+    lift = (_green(red, blue) + 293) // 587
+    rgb = np.stack([level + red, np.clip(level + lift, 0, top), level + blue], axis=-1)
+    wrong = luma(rgb) != level
+    rgb[wrong] = level[wrong, None]
+    return rgb
 
 
 def _green(red: Plane, blue: Plane) -> Plane:
     """Return 587 times the green offset that keeps luma."""
     green: Plane = -(red * np.int32(299) + blue * np.int32(114))
     return green
-
-
-def _outside(level: Plane, red: Plane, green: Plane, blue: Plane, top: int) -> NDArray[np.bool_]:
-    """Return where an offset leaves no room; a negative value is a huge unsigned one."""
-    limit = np.uint32(top)
-    outside = (level + red).view(np.uint32) > limit
-    outside |= (level + blue).view(np.uint32) > limit
-    outside |= (level * np.int32(587) + green).view(np.uint32) > np.uint32(top * 587)
-    return outside
-
-
-def _shrink(level: Plane, red: Plane, blue: Plane, top: int) -> tuple[Plane, Plane]:
-    """Scale offsets (n,) by the largest sixteen-bit fraction that keeps all three in gamut."""
-    scale = np.full(level.shape, 1 << 16, np.int64)
-    for offset, unit in ((red, 1), (blue, 1), (_green(red, blue), 587)):
-        wanted = np.abs(offset).astype(np.int64)
-        room = np.where(offset > 0, top - level, level).astype(np.int64) * unit
-        fits = np.where(wanted > room, (room << 16) // np.maximum(wanted, 1), 1 << 16)
-        np.minimum(scale, fits, out=scale)
-    shrunk = [
-        (np.sign(offset) * ((np.abs(offset) * scale) >> 16)).astype(np.int32)
-        for offset in (red, blue)
-    ]
-    return shrunk[0], shrunk[1]

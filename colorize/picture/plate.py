@@ -11,6 +11,7 @@ import io
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,28 +143,40 @@ class Upsampled:
 
     def __init__(self, chroma: NDArray[np.uint8], width: int, height: int) -> None:
         size_y, size_x = chroma.shape[:2]
-        left, blend = _positions(width, size_x)
-        right = np.minimum(left + 1, size_x - 1)
-        centred = chroma.astype(np.int32) - 128  # (s, s, 2)
-        across = centred[:, left] * (256 - blend)[:, None] + centred[:, right] * blend[:, None]
-        self._cb = np.ascontiguousarray(across[..., 0])  # (s, w)
-        self._cr = np.ascontiguousarray(across[..., 1])
-        self._upper, self._blend = _positions(height, size_y)
-        self._lower = np.minimum(self._upper + 1, size_y - 1)
+        self._planes = np.moveaxis(chroma, -1, 0).astype(np.int32) - 128  # (2, s, s)
+        self._left, self._beside = _positions(width, size_x)
+        self._right = np.minimum(self._left + 1, size_x - 1)
+        self._upper, self._below = _positions(height, size_y)
+        self._last = size_y - 1
+        self._held: dict[int, Plane] = {}
 
     def rows(self, first: int, last: int) -> tuple[Plane, Plane]:
         """Return Cb and Cr of rows [first, last), each (n, w), in 1/32 of a plate step."""
-        return self._down(self._cb, first, last), self._down(self._cr, first, last)
+        planes = np.empty((2, last - first, len(self._left)), np.int32)
+        begin, end = int(self._upper[first]), int(self._upper[last - 1])
+        starts = np.searchsorted(self._upper[first:last], np.arange(begin, end + 2))
+        for at, (start, stop) in enumerate(pairwise(starts.tolist()), begin):
+            if start < stop:
+                upper, lower = self._across(at)
+                below = self._below[first + start : first + stop, None]
+                part = planes[:, start:stop]
+                np.multiply((lower - upper)[:, None], below, out=part)
+                part += ((upper << 8) + (1 << (15 - FRACTION)))[:, None]
+        planes >>= 16 - FRACTION
+        return planes[0], planes[1]
 
-    def _down(self, across: Plane, first: int, last: int) -> Plane:
-        upper, lower = self._upper[first:last], self._lower[first:last]
-        blend = self._blend[first:last, None]
-        plane = across[upper]
-        plane *= 256 - blend
-        plane += across[lower] * blend
-        plane += 1 << (15 - FRACTION)
-        plane >>= 16 - FRACTION
-        return plane
+    def _across(self, at: int) -> tuple[Plane, Plane]:
+        """Blend a plate row and the next one along the print's width, each (2, w)."""
+        wanted = (at, min(at + 1, self._last))
+        held = self._held
+        self._held = {row: held[row] if row in held else self._blended(row) for row in wanted}
+        return self._held[wanted[0]], self._held[wanted[1]]
+
+    def _blended(self, row: int) -> Plane:
+        line = self._planes[:, row]
+        blended: Plane = line[:, self._left] * (256 - self._beside)
+        blended += line[:, self._right] * self._beside
+        return blended
 
 
 def _positions(pixels: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

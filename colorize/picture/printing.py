@@ -16,21 +16,17 @@ from pathlib import Path
 from typing import Literal
 
 from photochrom.colorize.errors import PrintError, ProofError
-from photochrom.colorize.picture.encoders import (
-    Canvas,
-    carried_exif,
-    write_png,
-    write_tiff,
-    write_vips,
-)
+from photochrom.colorize.picture.canvas import Canvas, carried_exif
+from photochrom.colorize.picture.encoders import write_png, write_vips
 from photochrom.colorize.picture.icc import rgb_profile
-from photochrom.colorize.picture.luma import Samples
+from photochrom.colorize.picture.luma import Samples, strip_rows
 from photochrom.colorize.picture.marks import Marks, description, read_marks, xmp_packet
 from photochrom.colorize.picture.photo import Photo, file_sha256
 from photochrom.colorize.picture.plate import Plate
 from photochrom.colorize.picture.proof import read_back
-from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe, format_of
+from photochrom.colorize.picture.recipe import LARGEST, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.tiff_encoder import write_tiff
 
 
 def _software() -> str:
@@ -84,7 +80,9 @@ class Print:
         """
         path = Path(path)
         recipe = recipe or PrintRecipe(format=format_of(path))
-        writing = _Writing(Rendering(self._photo, self._plate, recipe))
+        wanted = Rendering(self._photo, self._plate, recipe)
+        _check_size(wanted, recipe)
+        writing = _Writing(wanted)
         unproven = path.with_name(f".unproven-{path.name}")
         try:
             self._encode(unproven, recipe, writing)
@@ -118,6 +116,7 @@ class Print:
             width=wanted.width,
             height=wanted.height,
             bits=wanted.bits,
+            rows=strip_rows(wanted.width),
             xmp=xmp_packet(self.marks, text),
             icc=rgb_profile(header.icc),
             dpi=self._photo.dpi if wanted.height == self._photo.height else None,
@@ -126,15 +125,26 @@ class Print:
         )
         match recipe.format:
             case "tiff":
-                write_tiff(path, canvas, writing.blocks(), recipe.compression)
+                write_tiff(path, canvas, writing.blocks(), recipe.compression, recipe.tiled)
             case "png":
                 write_png(path, canvas, writing.blocks())
             case "jpeg":
                 write_vips(path, canvas, writing.blocks(), Q=recipe.quality)
             case "webp":
-                write_vips(path, canvas, writing.blocks(), Q=recipe.quality)
+                kind = {"lossless": True} if recipe.lossless else {"Q": recipe.quality}
+                write_vips(path, canvas, writing.blocks(), **kind)
             case "none":
                 raise PrintError("this recipe makes plates only")
+
+
+def _check_size(wanted: Rendering, recipe: PrintRecipe) -> None:
+    """Raise PrintError for a print that its format cannot hold, before anything is done."""
+    largest = LARGEST.get(recipe.format)
+    if largest is not None and max(wanted.width, wanted.height) > largest:
+        raise PrintError(
+            f"{wanted.width} x {wanted.height} pixels are too large for {recipe.format}, which "
+            f"holds {largest:,} a side: set print.long_side, or print tiff or png"
+        )
 
 
 class _Writing:
@@ -147,7 +157,8 @@ class _Writing:
 
     def blocks(self) -> Iterator[Samples]:
         for rgb, scaled in self.rendering.blocks():
-            self._sha256.update(rgb.data)
+            if self.rendering.exact:
+                self._sha256.update(rgb.data)
             self.scaled += scaled
             yield rgb
 
@@ -162,8 +173,7 @@ def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
     reading = read_back(path, wanted)
     if read_marks(path).marks is None:
         raise ProofError("the written file does not give back its marks")
-    exact = recipe.format in LOSSLESS
-    if exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
+    if wanted.exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
         raise ProofError("the written file does not give back the print's samples")
     return PrintFacts(
         output_bytes=path.stat().st_size,
@@ -173,7 +183,7 @@ def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
         height=wanted.height,
         bits=wanted.bits,
         luma_sha256=reading.luma_sha256,
-        luma_proof="exact" if exact else "measured",
+        luma_proof="exact" if wanted.exact else "measured",
         luma_max_error=reading.max_error,
         luma_mean_error=reading.mean_error,
         chroma_scaled_fraction=writing.scaled / (wanted.width * wanted.height),

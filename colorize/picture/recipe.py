@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from photochrom.colorize.errors import PrintError
 
 Format = Literal["tiff", "png", "jpeg", "webp", "none"]
 SUFFIXES: dict[str, str] = {"tiff": "tif", "png": "png", "jpeg": "jpg", "webp": "webp"}
-LOSSLESS = frozenset({"tiff", "png"})
+LARGEST = {"jpeg": 65_500, "webp": 16_383}
+"""The longest side in pixels that a format can hold, where that is a limit worth a word."""
 _FORMAT_OF = {"tif": "tiff", "tiff": "tiff", "png": "png", "jpg": "jpeg", "jpeg": "jpeg"} | {
     "webp": "webp"
 }
@@ -24,8 +25,29 @@ class PrintRecipe(BaseModel):
 
     format: Format = Field("jpeg", description="tiff and png are lossless and proven exact")
     long_side: int | None = Field(None, ge=16, description="pixels; leave out for full size")
-    quality: int = Field(92, ge=1, le=100, description="of jpeg and webp")
-    compression: Literal["none", "deflate"] = Field("none", description="of tiff")
+    quality: int = Field(
+        92, ge=1, le=100, description="of jpeg and webp; jpeg below 90 halves the colour's size"
+    )
+    compression: Literal["none", "deflate", "lzw"] = Field("none", description="of tiff")
+    tiled: bool = Field(False, description="tiff in tiles of 256 x 256, for image servers")
+    lossless: bool = Field(False, description="webp, too, is lossless and proven exact, at 8 bit")
+
+    @field_validator("lossless")
+    @classmethod
+    def _possible(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("format") == "jpeg":
+            raise ValueError("jpeg cannot be lossless; choose tiff, png or webp as the format")
+        return value
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sample comes back, and is proven to."""
+        return self.deep or (self.format == "webp" and self.lossless)
+
+    @property
+    def deep(self) -> bool:
+        """Whether 16-bit samples stay what they are."""
+        return self.format in ("tiff", "png")
 
     @property
     def suffix(self) -> str:

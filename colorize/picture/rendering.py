@@ -12,7 +12,7 @@ from photochrom.colorize.picture.luma import Samples, strips, top_of
 from photochrom.colorize.picture.merge import merge
 from photochrom.colorize.picture.photo import Photo
 from photochrom.colorize.picture.plate import Plate, Upsampled
-from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe
+from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.colorize.picture.scaling import area, fit
 
 
@@ -22,7 +22,8 @@ class Rendering:
     def __init__(self, photo: Photo, plate: Plate, recipe: PrintRecipe) -> None:
         self._photo, self._plate = photo, plate
         self.width, self.height = fit(photo.width, photo.height, recipe.long_side)
-        self.bits = photo.bits if recipe.format in LOSSLESS else 8
+        self.bits = photo.bits if recipe.deep else 8
+        self.exact = recipe.exact
 
     def rows(self, first: int, last: int) -> Samples:
         """Return the luma that rows [first, last) must have, (n, w)."""

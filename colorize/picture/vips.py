@@ -13,7 +13,6 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")  # the threads are the worker's
 import pyvips
 
 pyvips.cache_set_max(0)  # it caches by file name, and temporary names come again
-pyvips.operation_block_set("VipsForeignLoadRaw", False)  # our own samples, never a sniffed file
 
 __all__ = ["of_this_machine", "pyvips"]
 

@@ -19,7 +19,7 @@ from photochrom.colorize.picture import Photo, Plate
 from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
 from photochrom.colorize.picture.photo import file_sha256
 from photochrom.colorize.picture.proof import read_back
-from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe
+from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
@@ -188,7 +188,7 @@ def _check_marks(found: FoundMarks, row: Row) -> None:
 def _check_samples(path: Path, wanted: Rendering, recipe: PrintRecipe, print_: Row) -> None:
     """Hold a print's luma and colour against original and plate."""
     reading = read_back(path, wanted)
-    if recipe.format not in LOSSLESS:
+    if not recipe.exact:
         if reading.max_error > print_["luma_max_error"]:
             raise ProofError(
                 f"its luma is off by {reading.max_error}, the row says {print_['luma_max_error']}"

@@ -281,4 +281,5 @@ def test_marks_survive_another_tool(tmp_path: Path) -> None:
 
 
 def test_a_print_recipe_has_no_switch_for_marks() -> None:
-    assert set(PrintRecipe.model_fields) == {"format", "long_side", "quality", "compression"}
+    names = {"format", "long_side", "quality", "compression", "tiled", "lossless"}
+    assert set(PrintRecipe.model_fields) == names

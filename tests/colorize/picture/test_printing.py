@@ -25,6 +25,7 @@ from photochrom.colorize.picture import (
     format_of,
     printing,
     rendering,
+    tiff_encoder,
 )
 from photochrom.colorize.picture.luma import luma_sha256
 from photochrom.colorize.picture.merge import merge
@@ -46,15 +47,18 @@ from tests.colorize.picture.lightbox import (
 LOSSLESS = [
     PrintRecipe(format="tiff"),
     PrintRecipe(format="tiff", compression="deflate"),
+    PrintRecipe(format="tiff", compression="lzw", tiled=True),
+    PrintRecipe(format="tiff", tiled=True),
     PrintRecipe(format="png"),
 ]
-RECIPES = [*LOSSLESS, PrintRecipe(format="jpeg"), PrintRecipe(format="webp", quality=80)]
+WEBP = PrintRecipe(format="webp", lossless=True)
+RECIPES = [*LOSSLESS, WEBP, PrintRecipe(format="jpeg"), PrintRecipe(format="webp", quality=80)]
 RECIPES += [recipe.model_copy(update={"long_side": 64}) for recipe in RECIPES]
 
 
 def name_of(recipe: PrintRecipe) -> str:
-    deflate = "-deflate" if recipe.compression == "deflate" else ""
-    return f"{recipe.format}{deflate}-{recipe.long_side or 'full'}"
+    words = [recipe.format, recipe.compression, "tiled" * recipe.tiled, "exact" * recipe.exact]
+    return "-".join(filter(None, [*words, str(recipe.long_side or "full")]))
 
 
 def seen_by_others(path: Path) -> Samples:
@@ -71,7 +75,7 @@ def expected(photo: Photo, tone: ToneTable, recipe: PrintRecipe) -> Samples:
     """Make a print's luma the slow way round: tone, then size, then depth."""
     size = fit(photo.width, photo.height, recipe.long_side)
     plane = area(tone.apply(photo.luma), *size)
-    if photo.bits == 16 and recipe.format not in {"tiff", "png"}:
+    if photo.bits == 16 and recipe.format in {"jpeg", "webp"}:
         plane = ((plane.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)
     return plane
 
@@ -93,10 +97,10 @@ def test_facts_are_true(
     cb, cr = Upsampled(plate.chroma, *wanted.shape[::-1]).rows(0, len(wanted))
     rgb, scaled = merge(wanted, cb, cr, facts.bits)
     error = np.abs(slow_luma(got).astype(int) - wanted)
-    exact = recipe.format in {"tiff", "png"}
+    exact = recipe.format in {"tiff", "png"} or recipe.lossless
     content = path.read_bytes()
     assert (facts.height, facts.width) == wanted.shape
-    assert (facts.bits, got.dtype) == ((bits if exact else 8), wanted.dtype)
+    assert (facts.bits, got.dtype) == (wanted.dtype.itemsize * 8, wanted.dtype)
     assert facts.output_bytes == len(content)
     assert facts.output_sha256 == hashlib.sha256(content).hexdigest()
     assert facts.output_format == recipe.format
@@ -258,7 +262,7 @@ def test_a_broken_encoder_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     photo = Photo.open(shelve(tmp_path, scene(30, 40, bits)))
-    monkeypatch.setattr(printing, writer, breaking(getattr(encoders, writer)))
+    monkeypatch.setattr(printing, writer, breaking(getattr(printing, writer)))
     refuses(tmp_path / f"print.{ending}", photo)
 
 
@@ -293,7 +297,7 @@ def test_an_older_print_outlives_a_failed_one(
 
 def test_an_unmarked_print_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(path: Path, canvas: Any, blocks: Iterator[Samples], *args: Any) -> None:
-        encoders.write_tiff(path, replace(canvas, xmp=b" "), blocks, *args)
+        tiff_encoder.write_tiff(path, replace(canvas, xmp=b" "), blocks, *args)
 
     photo = Photo.open(shelve(tmp_path, scene(30, 40)))
     monkeypatch.setattr(printing, "write_tiff", forgetful)
