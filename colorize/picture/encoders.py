@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 
 from photochrom.colorize.errors import PrintError
+from photochrom.colorize.picture.iptc import wrapped
 from photochrom.colorize.picture.luma import Samples, type_of
 from photochrom.colorize.picture.source import Header
 from photochrom.colorize.picture.vips import of_this_machine, pyvips
@@ -26,7 +27,7 @@ _BIGTIFF_FROM = (1 << 32) - (1 << 25)
 _STRIP_BYTES = 1 << 20
 _UNSAID_DPI = 72.0  # what files say that know no better
 _PNG_HEAD = 33  # the signature and IHDR
-_ORIENTATION, _DESCRIPTION, _XMP = 274, 270, 700
+_ORIENTATION, _DESCRIPTION, _XMP, _IPTC = 274, 270, 700, 33723
 _CARRIED_TEXT = (271, 272, 306, 315, 33432)  # Make, Model, DateTime, Artist, Copyright
 _BROKEN_EXIF = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError)
 
@@ -43,6 +44,7 @@ class Canvas:
     dpi: tuple[float, float] | None
     description: str
     exif: Image.Exif
+    iptc: bytes = b""
 
     @property
     def bytes(self) -> int:
@@ -77,6 +79,8 @@ def write_tiff(path: Path, canvas: Canvas, blocks: Iterator[Samples], compressio
         (tag, 2, 0, str(canvas.exif[tag]), True) for tag in _CARRIED_TEXT if tag in canvas.exif
     ]
     tags.append((_DESCRIPTION, 2, 0, canvas.description.encode(), True))
+    if canvas.iptc:
+        tags.append((_IPTC, 7, len(canvas.iptc), canvas.iptc, True))
     with tifffile.TiffWriter(path, byteorder="<", bigtiff=canvas.bytes >= _BIGTIFF_FROM) as writer:
         writer.write(
             (zlib.compress(data, 6) for data in segments) if deflate else segments,
@@ -151,6 +155,7 @@ def _save(path: Path, canvas: Canvas, raw: Path, options: dict[str, Any]) -> Non
         "xmp-data": canvas.xmp,
         "icc-profile-data": canvas.icc,
         "exif-data": canvas.exif.tobytes(),
+        "iptc-data": wrapped(canvas.iptc) if canvas.iptc else b"",
     }
     try:
         image = pyvips.Image.rawload(

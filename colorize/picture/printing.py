@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from photochrom.colorize.errors import PrintError, ProofError
+from photochrom.colorize.picture.carried import carried
 from photochrom.colorize.picture.encoders import (
     Canvas,
     carried_exif,
@@ -25,11 +26,19 @@ from photochrom.colorize.picture.encoders import (
 )
 from photochrom.colorize.picture.icc import rgb_profile
 from photochrom.colorize.picture.luma import Samples
-from photochrom.colorize.picture.marks import Marks, description, read_marks, xmp_packet
+from photochrom.colorize.picture.marks import (
+    JPEG_ROOM,
+    ROOM,
+    SENTENCE,
+    Marks,
+    description,
+    read_marks,
+    xmp_packet,
+)
 from photochrom.colorize.picture.photo import Photo, file_sha256
 from photochrom.colorize.picture.plate import Plate
 from photochrom.colorize.picture.proof import read_back
-from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe, format_of
+from photochrom.colorize.picture.recipe import LOSSLESS, WITH_IPTC, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
 
 
@@ -88,7 +97,7 @@ class Print:
         unproven = path.with_name(f".unproven-{path.name}")
         try:
             self._encode(unproven, recipe, writing)
-            facts = _proven(unproven, recipe, writing)
+            facts = _proven(unproven, recipe, writing, self.marks)
             unproven.replace(path)
         finally:
             unproven.unlink(missing_ok=True)
@@ -113,16 +122,18 @@ class Print:
 
     def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
         header, wanted = self._photo.header, writing.rendering
-        text = description(header.description)
+        own = carried(header, has_iptc=recipe.format in WITH_IPTC)
+        text = description(header.description or own.description)
         canvas = Canvas(
             width=wanted.width,
             height=wanted.height,
             bits=wanted.bits,
-            xmp=xmp_packet(self.marks, text),
+            xmp=xmp_packet(self.marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
             icc=rgb_profile(header.icc),
             dpi=self._photo.dpi if wanted.height == self._photo.height else None,
             description=text,
             exif=carried_exif(header, text),
+            iptc=own.iptc.captioned(SENTENCE),
         )
         match recipe.format:
             case "tiff":
@@ -156,11 +167,11 @@ class _Writing:
         return self._sha256.hexdigest()
 
 
-def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
+def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> PrintFacts:
     """Read the written file back; raises ProofError where a lossless one differs."""
     wanted = writing.rendering
     reading = read_back(path, wanted)
-    if read_marks(path).marks is None:
+    if not read_marks(path).give_back(marks):
         raise ProofError("the written file does not give back its marks")
     exact = recipe.format in LOSSLESS
     if exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):

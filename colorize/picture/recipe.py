@@ -12,6 +12,7 @@ from photochrom.colorize.errors import PrintError
 Format = Literal["tiff", "png", "jpeg", "webp", "none"]
 SUFFIXES: dict[str, str] = {"tiff": "tif", "png": "png", "jpeg": "jpg", "webp": "webp"}
 LOSSLESS = frozenset({"tiff", "png"})
+WITH_IPTC = frozenset({"tiff", "jpeg"})
 _FORMAT_OF = {"tif": "tiff", "tiff": "tiff", "png": "png", "jpg": "jpeg", "jpeg": "jpeg"} | {
     "webp": "webp"
 }
