@@ -10,6 +10,7 @@ from pathlib import Path
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Origin, Photo, ToneTable
+from photochrom.colorize.picture.c2pa import Signer, to_be_signed
 from photochrom.colorize.picture.decoders import open_source
 from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.errors import StorageError
@@ -37,13 +38,15 @@ class Steps:
         budget: Budget,
         scratch: Path,
         attempt: Attempt,
+        signer: Signer | None = None,
     ) -> None:
         self._job, self._store, self._colorizer = job, store, colorizer
         self._budget, self._scratch = budget, scratch
         self._last = attempt.last
         self._sources = Sources(job.storage.source)
         origin = Origin(pinned.recipe_digest, when=attempt.shard.ordered_at)
-        self._printer = Printer(store, job.print, origin, scratch)
+        self._signer = signer
+        self._printer = Printer(store, job.print, origin, scratch, signer)
 
     def open(self, task: Task) -> Task:
         """Fetch, decode strictly, choose the tone; photos already in colour end here."""
@@ -112,7 +115,8 @@ class Steps:
         source = open_source(path, self._job.limits.max_pixels)
         self._budget.take(source.header.luma_bytes)
         task.held_bytes = source.header.luma_bytes
-        return Photo.read(source, sha256)
+        photo = Photo.read(source, sha256)
+        return to_be_signed(photo, path, task.row.row_id, self._signer)
 
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
         """Choose by the manifest's word first, then the job's, then the file's."""

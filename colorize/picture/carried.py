@@ -74,7 +74,7 @@ class Carried:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
-    iptc: Iptc = Iptc()
+    iptc: Iptc = field(default_factory=Iptc)
 
 
 NOTHING = Carried()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from photochrom.colorize.errors import PrintError, ProofError
+from photochrom.colorize.picture.c2pa import Signer, read_manifest
 from photochrom.colorize.picture.carried import carried
 from photochrom.colorize.picture.encoders import (
     Canvas,
@@ -86,17 +87,22 @@ class Print:
     def __init__(self, photo: Photo, plate: Plate, origin: Origin = Origin()) -> None:
         self._photo, self._plate, self._origin = photo, plate, origin
 
-    def save(self, path: Path | str, recipe: PrintRecipe | None = None) -> PrintFacts:
+    def save(
+        self, path: Path | str, recipe: PrintRecipe | None = None, signer: Signer | None = None
+    ) -> PrintFacts:
         """Write the print and prove it; raises PrintError and leaves no file behind.
 
-        Without a recipe the print has full size, in the format that the file's name ends in.
+        Without a recipe the print has full size, in the format that the file's name ends in, and is
+        signed if there is a signer: then the photo must have its `ingredient`.
         """
         path = Path(path)
-        recipe = recipe or PrintRecipe(format=format_of(path))
+        recipe = recipe or PrintRecipe(format=format_of(path), c2pa=signer is not None)
         writing = _Writing(Rendering(self._photo, self._plate, recipe))
         unproven = path.with_name(f".unproven-{path.name}")
         try:
             self._encode(unproven, recipe, writing)
+            if recipe.c2pa:
+                self._sign(unproven, recipe, signer)
             facts = _proven(unproven, recipe, writing, self.marks)
             unproven.replace(path)
         finally:
@@ -119,6 +125,15 @@ class Print:
             When=origin.when,
             Original=origin.original,
         )
+
+    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None) -> None:
+        """Sign the file as it is, last of all; raises PrintError."""
+        if signer is None or self._photo.ingredient is None:
+            raise PrintError("a print to be signed needs a signer, and its photo's ingredient")
+        signer.sign(path, recipe.format, self.marks, self._photo.ingredient)
+        found = read_manifest(path)
+        if not found.holds:
+            raise ProofError(f"its C2PA signature does not hold: {', '.join(found.codes)}")
 
     def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
         header, wanted = self._photo.header, writing.rendering

@@ -27,6 +27,7 @@ class PrintRecipe(BaseModel):
     long_side: int | None = Field(None, ge=16, description="pixels; leave out for full size")
     quality: int = Field(92, ge=1, le=100, description="of jpeg and webp")
     compression: Literal["none", "deflate"] = Field("none", description="of tiff")
+    c2pa: bool = Field(False, description="signed too; in a job it follows from `[marks]`")
 
     @property
     def suffix(self) -> str:
