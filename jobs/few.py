@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost, PhotochromError, SettingsError
 from photochrom.colorize.picture import Origin, PrintRecipe
+from photochrom.colorize.picture.c2pa import to_be_signed
 from photochrom.colorize.picture.reading_room import ReadingLimits, reading_room
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.manifest import PICTURE_ENDINGS
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
 from photochrom.jobs.settings import Paint
+from photochrom.jobs.signing import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class FewSettings:
 
     paint: Paint
     print: PrintRecipe
+    marks: Signing = field(default_factory=Signing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ def settings(
     *,
     weights: str | None = None,
     precision: str = "auto",
+    c2pa_key: str | None = None,
+    c2pa_chain: str | None = None,
 ) -> FewSettings:
     """Check what was asked for; raises SettingsError."""
     if weights and "://" in weights.removeprefix("file://"):
@@ -76,13 +81,15 @@ def settings(
         "tone": "negative" if negative else "auto",
         "precision": precision,
     }
-    recipe = {"format": format, "long_side": long_side}
+    keys = {"c2pa_key": c2pa_key, "c2pa_chain": c2pa_chain}
     try:
-        return FewSettings(Paint.model_validate(paint), PrintRecipe.model_validate(recipe))
+        marks = Signing.model_validate(keys)
+        recipe = {"format": format, "long_side": long_side, "c2pa": marks.wanted}
+        return FewSettings(Paint.model_validate(paint), PrintRecipe.model_validate(recipe), marks)
     except ValidationError as error:
         faults = error.errors()
-        name = str(faults[0]["loc"][0])
-        texts = ", or: ".join(fault["msg"] for fault in faults if fault["loc"][0] == name)
+        name = str((*faults[0]["loc"], "c2pa_key")[0])
+        texts = ", or: ".join(f["msg"] for f in faults if (*f["loc"], name)[0] == name)
         raise SettingsError(f"--{name.replace('_', '-')}: {texts}") from None
 
 
@@ -94,6 +101,7 @@ class Few:
             raise SettingsError("--format: none makes no prints; choose jpeg, png, webp or tiff")
         self._settings, self._out = settings, out
         self._reading_room = reading_room(ReadingLimits())
+        self._signer = settings.marks.signer()
         paint = settings.paint
         self._colorizer = Colorizer.load(
             paint.model,
@@ -139,7 +147,7 @@ class Few:
         Raises DeviceLost: no photo after it could be painted.
         """
         try:
-            photo = self._reading_room.read(path)
+            photo = to_be_signed(self._reading_room.read(path), path, path.name, self._signer)
             if photo.in_colour:
                 return Result(str(path), Outcome.SKIPPED, Reason.ALREADY_COLOUR)
             tone = photo.tone_table(self._settings.paint.tone)
@@ -147,7 +155,8 @@ class Few:
             if isinstance(plate, Failure):
                 raise plate.error
             target.parent.mkdir(parents=True, exist_ok=True)
-            plate.print_on(photo, Origin(original=path.name)).save(target, self._settings.print)
+            made = plate.print_on(photo, Origin(original=path.name))
+            made.save(target, self._settings.print, self._signer)
         except DeviceLost:
             raise
         except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
+from photochrom.colorize.picture.c2pa import Signer, to_be_signed
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
@@ -16,7 +17,9 @@ def luma_bytes(row: dict[str, Any]) -> int:
     return int(row["width"] * row["height"] * row["bits"] // 8)
 
 
-def read_original(sources: Sources, row: dict[str, Any], scratch: Path) -> Photo:
+def read_original(
+    sources: Sources, row: dict[str, Any], scratch: Path, signer: Signer | None = None
+) -> Photo:
     """Fetch and decode a row's original; raises ProofError if it is not the one colorized."""
     path = scratch / f"{row['row_key']}.source"
     try:
@@ -24,6 +27,7 @@ def read_original(sources: Sources, row: dict[str, Any], scratch: Path) -> Photo
         if fetched.sha256 != row["source_sha256"]:
             raise ProofError("the original's bytes are not those that were colorized")
         photo = Photo.open(path, sha256=fetched.sha256, max_pixels=1 << 62)
+        photo = to_be_signed(photo, path, row["row_id"], signer)
     finally:
         path.unlink(missing_ok=True)
     if photo.luma_sha256 != row["source_luma_sha256"]:

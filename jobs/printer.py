@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
+from photochrom.colorize.picture.c2pa import Signer
 from photochrom.jobs.identity import print_name
 from photochrom.jobs.records import PrintedRow
 from photochrom.jobs.settings import print_digest
@@ -15,9 +16,16 @@ from photochrom.jobs.store import Store
 class Printer:
     """Prints of one recipe, ordered together; `scratch` holds each while it is proven."""
 
-    def __init__(self, store: Store, recipe: PrintRecipe, origin: Origin, scratch: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        recipe: PrintRecipe,
+        origin: Origin,
+        scratch: Path,
+        signer: Signer | None = None,
+    ) -> None:
         self._store, self._recipe, self._origin = store, recipe, origin
-        self._scratch = scratch
+        self._scratch, self._signer = scratch, signer
         self._digest = print_digest(recipe)
 
     def make(
@@ -35,7 +43,7 @@ class Printer:
         path = self._scratch / f"{row_key}.{self._recipe.suffix}"
         try:
             origin = replace(self._origin, original=row_id)
-            facts = plate.print_on(photo, origin).save(path, self._recipe)
+            facts = plate.print_on(photo, origin).save(path, self._recipe, self._signer)
             name = print_name(
                 collection, source_uri, row_key, facts.output_sha256, self._recipe.suffix
             )
@@ -50,6 +58,6 @@ class Printer:
             plate_sha256=plate.sha256,
             tone_table_sha256=plate.tone.sha256,
             output_uri=self._store.uri(name),
-            marks="xmp",
+            marks="xmp+c2pa" if self._recipe.c2pa else "xmp",
             **asdict(facts),
         )

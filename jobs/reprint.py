@@ -50,6 +50,8 @@ class Reprint:
         if recipe.format == "none":
             raise JobError("there is nothing to print: choose a format")
         check_pixels(pinned)
+        self._signer = pinned.job.marks.signer()
+        recipe = recipe.model_copy(update={"c2pa": self._signer is not None})
         self._store, self._pinned, self._recipe = store, pinned, recipe
         self._threads = threads
         self._budget = Budget(pinned.job.run.bytes_in_flight)
@@ -91,9 +93,9 @@ class Reprint:
             scratch = Path(folder)
             origin = Origin(self._pinned.recipe_digest, when=self._ordered_at[row["plan"]])
             try:
-                photo = read_original(self._sources, row, scratch)
+                photo = read_original(self._sources, row, scratch, self._signer)
                 plate = read_plate(self._store, row)
-                return Printer(self._store, self._recipe, origin, scratch).make(
+                return Printer(self._store, self._recipe, origin, scratch, self._signer).make(
                     photo,
                     plate,
                     row_id=row["row_id"],

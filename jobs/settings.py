@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture.reading_room import ReadingLimits
 from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.jobs.identity import digest
+from photochrom.jobs.signing import Signing
 from photochrom.jobs.storage_access import Access
 
 MIB = 1 << 20
+_ELSEWHERE = re.compile("://|^env:|\n")  # what is no path beside the job file
 
 Square = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 """The side of what a generator sees, in pixels."""
@@ -117,7 +120,8 @@ class Job(_Settings):
     columns: Columns = Columns()
     storage: Storage = Storage()
     paint: Paint = Paint()
-    print: PrintRecipe = PrintRecipe()
+    marks: Signing = Signing()
+    print: PrintRecipe = Field(PrintRecipe(), validate_default=True)
     run: Run = Run()
     limits: Limits = Limits()
     operator: str = Field("", description="who answers for the job; the user if left out")
@@ -128,6 +132,13 @@ class Job(_Settings):
         if not value.strip():
             raise ValueError("must name a place")
         return value if "://" in value else "file://" + _absolute(value)
+
+    @field_validator("print")
+    @classmethod
+    def _signed(cls, value: PrintRecipe, info: ValidationInfo) -> PrintRecipe:
+        """Let the print recipe say whether prints are signed, as `marks` decides."""
+        wanted = info.data["marks"].wanted if "marks" in info.data else value.c2pa
+        return value.model_copy(update={"c2pa": wanted})
 
     @cached_property
     def print_digest(self) -> str:
@@ -145,6 +156,7 @@ def settings_reference() -> list[tuple[str, str, str]]:
     sections: dict[str, type[BaseModel]] = {
         "paint": Paint,
         "print": PrintRecipe,
+        "marks": Signing,
         "run": Run,
         "limits": Limits,
     }
@@ -195,9 +207,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
         place = values.get(name)
         if isinstance(place, str) and place and "://" not in place:
             values[name] = _absolute(str(path.parent / place) + ("/" if place[-1] == "/" else ""))
-    paint = values.get("paint")
-    if isinstance(paint, dict) and "://" not in str(paint.get("weights", "://")):
-        paint["weights"] = _absolute(str(path.parent / paint["weights"]))
+    for section, name in (("paint", "weights"), ("marks", "c2pa_key"), ("marks", "c2pa_chain")):
+        inner = values.get(section)
+        if not isinstance(inner, dict):
+            continue
+        place = inner.get(name)
+        if isinstance(place, str) and place and not _ELSEWHERE.search(place):
+            inner[name] = _absolute(str(path.parent / place))
     return values
 
 

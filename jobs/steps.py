@@ -10,6 +10,7 @@ from pathlib import Path
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Origin, Photo, ToneTable
+from photochrom.colorize.picture.c2pa import Signer, to_be_signed
 from photochrom.colorize.picture.reading_room import ReadingRoom
 from photochrom.colorize.picture.source import Header
 from photochrom.jobs.budget import Budget, BudgetClosed
@@ -39,6 +40,7 @@ class Steps:
         budget: Budget,
         scratch: Path,
         attempt: Attempt,
+        signer: Signer | None = None,
     ) -> None:
         self._job, self._store = job, store
         self._reading_room, self._colorizer = reading_room, colorizer
@@ -46,7 +48,8 @@ class Steps:
         self._last = attempt.last
         self._sources = Sources(job.storage.source)
         origin = Origin(pinned.recipe_digest, when=attempt.shard.ordered_at)
-        self._printer = Printer(store, job.print, origin, scratch)
+        self._signer = signer
+        self._printer = Printer(store, job.print, origin, scratch, signer)
 
     def open(self, task: Task) -> Task:
         """Fetch, decode strictly, choose the tone; photos already in colour end here."""
@@ -116,7 +119,8 @@ class Steps:
             self._budget.take(header.luma_bytes)
             task.held_bytes = header.luma_bytes
 
-        return self._reading_room.read(path, sha256=sha256, admit=admit, spent=task.spent)
+        photo = self._reading_room.read(path, sha256=sha256, admit=admit, spent=task.spent)
+        return to_be_signed(photo, path, task.row.row_id, self._signer)
 
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
         """Choose by the manifest's word first, then the job's, then the file's."""

@@ -51,6 +51,7 @@ class Worker:
         self._name = f"{platform.node()}:{os.getpid()}"
         self._store = Store(orders.job.output, orders.job.storage.output)
         self._reading_room = reading_room(orders.job.limits)
+        self._signer = orders.job.marks.signer()
         paint = orders.pinned.paint
         self._colorizer = Colorizer.load(
             paint.model,
@@ -97,6 +98,7 @@ class Worker:
                 budget,
                 scratch,
                 item,
+                self._signer,
             )
             if item.careful:
                 yield from one_by_one(steps, tasks, item.condemned)

@@ -46,7 +46,7 @@ def test_every_verb_is_in_the_readme() -> None:
     verbs = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
     assert len(verbs) == 11
     verbs += [group.typer_instance.info.name for group in app.registered_groups]  # type: ignore[union-attr]
-    assert verbs[-1] == "models"
+    assert verbs[-2:] == ["models", "marks"]
     assert [
         verb for verb in verbs if f"`{verb}`" not in readme and f"photochrom {verb}" not in readme
     ] == []

@@ -28,6 +28,7 @@ class Canvas:
     dpi: tuple[float, float] | None
     description: str
     exif: Image.Exif
+    iptc: bytes = b""
 
     @property
     def bytes(self) -> int:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from photochrom.colorize.errors import PrintError
 from photochrom.colorize.picture.canvas import Canvas
+from photochrom.colorize.picture.iptc import wrapped
 from photochrom.colorize.picture.luma import Samples
 from photochrom.colorize.picture.tiff_encoder import write_tiff
 from photochrom.colorize.picture.vips import of_this_machine, pyvips
@@ -65,6 +66,7 @@ def _save(path: Path, canvas: Canvas, plain: Path, options: dict[str, Any]) -> N
         "xmp-data": canvas.xmp,
         "icc-profile-data": canvas.icc,
         "exif-data": canvas.exif.tobytes(),
+        "iptc-data": wrapped(canvas.iptc) if canvas.iptc else b"",
     }
     try:
         image = pyvips.Image.new_from_file(str(plain), access="sequential", fail_on="error")

@@ -30,13 +30,15 @@ class Photo:
     """A decoded original: `luma` (h, w), uint8 or uint16, upright, as its tags say.
 
     `sha256` is the file's. `colour_sample` is a coarse RGB picture (n, m, 3) in [0, 1] of a source
-    with three channels, None of a grey one.
+    with three channels, None of a grey one. `ingredient` is what C2PA manifests of its
+    prints say of the file, where they are to be signed.
     """
 
     header: Header
     luma: Samples
     sha256: str
     colour_sample: NDArray[np.float64] | None = None
+    ingredient: bytes | None = None
 
     @classmethod
     def open(cls, path: Path | str, *, sha256: str = "", max_pixels: int = MAX_PIXELS) -> Photo:

@@ -16,15 +16,25 @@ from pathlib import Path
 from typing import Literal
 
 from photochrom.colorize.errors import PrintError, ProofError
+from photochrom.colorize.picture.c2pa import Signer, read_manifest
 from photochrom.colorize.picture.canvas import Canvas, carried_exif
+from photochrom.colorize.picture.carried import carried
 from photochrom.colorize.picture.encoders import write_png, write_vips
 from photochrom.colorize.picture.icc import rgb_profile
 from photochrom.colorize.picture.luma import Samples, strip_rows
-from photochrom.colorize.picture.marks import Marks, description, read_marks, xmp_packet
+from photochrom.colorize.picture.marks import (
+    JPEG_ROOM,
+    ROOM,
+    SENTENCE,
+    Marks,
+    description,
+    read_marks,
+    xmp_packet,
+)
 from photochrom.colorize.picture.photo import Photo, file_sha256
 from photochrom.colorize.picture.plate import Plate
 from photochrom.colorize.picture.proof import read_back
-from photochrom.colorize.picture.recipe import LARGEST, PrintRecipe, format_of
+from photochrom.colorize.picture.recipe import LARGEST, WITH_IPTC, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.colorize.picture.tiff_encoder import write_tiff
 
@@ -73,20 +83,25 @@ class Print:
     def __init__(self, photo: Photo, plate: Plate, origin: Origin = Origin()) -> None:
         self._photo, self._plate, self._origin = photo, plate, origin
 
-    def save(self, path: Path | str, recipe: PrintRecipe | None = None) -> PrintFacts:
+    def save(
+        self, path: Path | str, recipe: PrintRecipe | None = None, signer: Signer | None = None
+    ) -> PrintFacts:
         """Write the print and prove it; raises PrintError and leaves no file behind.
 
-        Without a recipe the print has full size, in the format that the file's name ends in.
+        Without a recipe the print has full size, in the format that the file's name ends in, and is
+        signed if there is a signer: then the photo must have its `ingredient`.
         """
         path = Path(path)
-        recipe = recipe or PrintRecipe(format=format_of(path))
+        recipe = recipe or PrintRecipe(format=format_of(path), c2pa=signer is not None)
         wanted = Rendering(self._photo, self._plate, recipe)
         _check_size(wanted, recipe)
         writing = _Writing(wanted)
         unproven = path.with_name(f".unproven-{path.name}")
         try:
             self._encode(unproven, recipe, writing)
-            facts = _proven(unproven, recipe, writing)
+            if recipe.c2pa:
+                self._sign(unproven, recipe, signer)
+            facts = _proven(unproven, recipe, writing, self.marks)
             unproven.replace(path)
         finally:
             unproven.unlink(missing_ok=True)
@@ -109,19 +124,30 @@ class Print:
             Original=origin.original,
         )
 
+    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None) -> None:
+        """Sign the file as it is, last of all; raises PrintError."""
+        if signer is None or self._photo.ingredient is None:
+            raise PrintError("a print to be signed needs a signer, and its photo's ingredient")
+        signer.sign(path, recipe.format, self.marks, self._photo.ingredient)
+        found = read_manifest(path)
+        if not found.holds:
+            raise ProofError(f"its C2PA signature does not hold: {', '.join(found.codes)}")
+
     def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
         header, wanted = self._photo.header, writing.rendering
-        text = description(header.description)
+        own = carried(header, has_iptc=recipe.format in WITH_IPTC)
+        text = description(header.description or own.description)
         canvas = Canvas(
             width=wanted.width,
             height=wanted.height,
             bits=wanted.bits,
             rows=strip_rows(wanted.width),
-            xmp=xmp_packet(self.marks, text),
+            xmp=xmp_packet(self.marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
             icc=rgb_profile(header.icc),
             dpi=self._photo.dpi if wanted.height == self._photo.height else None,
             description=text,
             exif=carried_exif(header, text),
+            iptc=own.iptc.captioned(SENTENCE),
         )
         match recipe.format:
             case "tiff":
@@ -167,11 +193,11 @@ class _Writing:
         return self._sha256.hexdigest()
 
 
-def _proven(path: Path, recipe: PrintRecipe, writing: _Writing) -> PrintFacts:
+def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> PrintFacts:
     """Read the written file back; raises ProofError where a lossless one differs."""
     wanted = writing.rendering
     reading = read_back(path, wanted)
-    if read_marks(path).marks is None:
+    if not read_marks(path).give_back(marks):
         raise ProofError("the written file does not give back its marks")
     if wanted.exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
         raise ProofError("the written file does not give back the print's samples")

@@ -11,6 +11,7 @@ from photochrom.colorize.errors import PrintError
 
 Format = Literal["tiff", "png", "jpeg", "webp", "none"]
 SUFFIXES: dict[str, str] = {"tiff": "tif", "png": "png", "jpeg": "jpg", "webp": "webp"}
+WITH_IPTC = frozenset({"tiff", "jpeg"})
 LARGEST = {"jpeg": 65_500, "webp": 16_383}
 """The longest side in pixels that a format can hold, where that is a limit worth a word."""
 _FORMAT_OF = {"tif": "tiff", "tiff": "tiff", "png": "png", "jpg": "jpeg", "jpeg": "jpeg"} | {
@@ -31,6 +32,8 @@ class PrintRecipe(BaseModel):
     compression: Literal["none", "deflate", "lzw"] = Field("none", description="of tiff")
     tiled: bool = Field(False, description="tiff in tiles of 256 x 256, for image servers")
     lossless: bool = Field(False, description="webp, too, is lossless and proven exact, at 8 bit")
+
+    c2pa: bool = Field(False, description="signed too; in a job it follows from `[marks]`")
 
     @field_validator("lossless")
     @classmethod

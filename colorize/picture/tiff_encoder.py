@@ -23,7 +23,7 @@ TILE = 256
 """The side of a tile in pixels."""
 
 _BIGTIFF_FROM = (1 << 32) - (1 << 25)
-_XMP = 700
+_XMP, _IPTC = 700, 33723
 _CARRIED_TEXT = (271, 272, 306, 315, 33432)  # Make, Model, DateTime, Artist, Copyright
 _LEVEL = 4  # of libdeflate; beyond it a scan's grain takes longer and hardly less room
 
@@ -41,6 +41,8 @@ def write_tiff(
         (tag, 2, 0, str(canvas.exif[tag]), True) for tag in _CARRIED_TEXT if tag in canvas.exif
     ]
     tags.append((DESCRIPTION, 2, 0, canvas.description.encode(), True))
+    if canvas.iptc:
+        tags.append((_IPTC, 7, len(canvas.iptc), canvas.iptc, True))
     layout = {"tile": (TILE, TILE)} if tiled else {"rowsperstrip": canvas.rows}
     pack, code = _PACKING[compression]
     with tifffile.TiffWriter(path, byteorder="<", bigtiff=canvas.bytes >= _BIGTIFF_FROM) as writer:

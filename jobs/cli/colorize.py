@@ -51,13 +51,28 @@ def colorize(
     negative: Annotated[
         bool, typer.Option("--negative", help="The photos are scans of film negatives.")
     ] = False,
+    c2pa_key: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Sign the prints by C2PA with this key, or env:NAME."),
+    ] = None,
+    c2pa_chain: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The key's certificates, or env:NAME.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""
     from photochrom.jobs.few import Few, settings
 
     asked = settings(
-        format, long_side, model, render_size, negative, weights=weights, precision=precision
+        format,
+        long_side,
+        model,
+        render_size,
+        negative,
+        weights=weights,
+        precision=precision,
+        c2pa_key=c2pa_key,
+        c2pa_chain=c2pa_chain,
     )
     few = Few(asked, out)
     pairs = few.targets(paths)

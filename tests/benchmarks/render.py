@@ -240,7 +240,9 @@ def draw(folder: Path | None, _: Path | None, __: int) -> None:
     grey = np.concatenate([strip(top) for top in range(0, 8640, 160)])
     profile = {"photometric": "minisblack", "metadata": None, "rowsperstrip": 64}
     tifffile.imwrite(folder / "grey.tif", grey, **profile)
-    Image.fromarray((grey[:6120, :8160] >> 8).astype(np.uint8)).save(folder / "grey.jpg", quality=92)
+    Image.fromarray((grey[:6120, :8160] >> 8).astype(np.uint8)).save(
+        folder / "grey.jpg", quality=92
+    )
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
