@@ -3,7 +3,8 @@
 | magic bytes                                  | read by                                     |
 |----------------------------------------------|---------------------------------------------|
 | JPEG, PNG, WebP, AVIF, TIFF                  | libvips, strip by strip                     |
-| TIFF: ZSTD, JPEG 2000, JPEG XL, 12 bit       | tifffile + imagecodecs, tone handled here   |
+| TIFF: ZSTD, LZMA, JPEG 2000, JPEG XL; 10, 12 |                                             |
+| and 14 bits                                  | tifffile + imagecodecs, tone handled here   |
 | TIFF: old-style JPEG that is one whole JPEG  | libvips, from that JPEG                     |
 | JPEG: 12 bit, lossless, JPEG-LS              | imagecodecs                                 |
 | JPEG 2000, JPEG XL: files and codestreams    | imagecodecs                                 |

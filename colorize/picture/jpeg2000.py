@@ -42,7 +42,7 @@ def open_jpeg2000(path: Path) -> Source:
             colour = colour_unsaid(stream.components)
         else:
             stream, colour, facts = _in_boxes(file, list(boxes(file, 0, size)))
-    if stream.subsampled and (colour.space != "sycc" or stream.components != 3):
+    if stream.subsampled:
         refuse("a JPEG 2000 whose components differ in size; convert it to TIFF first")
     if max(colour.components) >= stream.components:
         corrupt("its boxes name components that its codestream lacks")
@@ -108,7 +108,7 @@ def _rows(path: Path, header: Header, stream: Codestream, colour: Colour) -> Ite
     bits = colour.bits or stream.bits
     for first, last in strips(header.height, header.width):
         block = spread(colour.pick(decoded[first:last]), bits)
-        if colour.space == "sycc" and not stream.subsampled:
+        if colour.space == "sycc":
             block = _rgb(block)
         yield block[..., 0] if header.channels == 1 else block
 

@@ -21,7 +21,7 @@ from photochrom.colorize.picture.streamed import open_streamed
 from photochrom.colorize.picture.tags import tagged
 
 _KIND, _MEND = "an old-style JPEG in TIFF", "; convert it with the program that made it"
-_START, _LENGTH = 513, 514
+_PHOTOMETRIC, _START, _LENGTH = 262, 513, 514
 _MINISWHITE = 0
 _CHANNELS = {_MINISWHITE: 1, 1: 1, 6: 3}  # by photometric: white is 0, black is 0, YCbCr
 
@@ -30,7 +30,10 @@ def open_old_jpeg(path: Path) -> Source:
     """Open the first page; raises SourceError."""
     with reading(tifffile.TiffFileError), tifffile.TiffFile(path) as tiff, path.open("rb") as file:
         page: Any = tiff.pages[0]
-        photometric, facts = int(page.photometric), tagged(page)
+        photometric, facts = (
+            _number(page, _PHOTOMETRIC),
+            tagged(page),
+        )  # tifffile takes RGB for YCbCr
         size = (int(page.imagewidth), int(page.imagelength))
         data = _whole_jpeg(page, file)
         frame = frame_of(data)
@@ -48,7 +51,7 @@ def open_old_jpeg(path: Path) -> Source:
 
 def _whole_jpeg(page: Any, file: BinaryIO) -> bytes:
     """Return the JPEG that the tags, or the page's only strip, point to."""
-    places = [tuple(page.tags[tag].value if tag in page.tags else 0 for tag in (_START, _LENGTH))]
+    places = [(_number(page, _START), _number(page, _LENGTH))]
     if len(page.dataoffsets) == 1:
         places.append((page.dataoffsets[0], page.databytecounts[0]))
     length = os.fstat(file.fileno()).st_size
@@ -60,6 +63,11 @@ def _whole_jpeg(page: Any, file: BinaryIO) -> bytes:
             file.seek(start)
             return file.read(count or -1)
     return refuse(f"{_KIND} that is no whole JPEG{_MEND}")
+
+
+def _number(page: Any, code: int) -> int:
+    value = page.tags[code].value if code in page.tags else 0
+    return int(value[0] if isinstance(value, tuple) else value)
 
 
 def _turned(source: Source) -> Iterator[Samples]:

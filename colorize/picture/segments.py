@@ -1,9 +1,9 @@
 """TIFFs that libvips lacks a decoder for, by tifffile and imagecodecs, segment by segment.
 
-ZSTD, LZMA, JPEG 2000, JPEG XL, 12 bits and the like. tifffile gives raw samples, so the photometric
-is ours to apply. A missing segment would come back as zeros: every one is checked to lie within
-the file before anything is decoded. One row of strips or tiles is held: all of the picture if it
-is a single strip.
+ZSTD, LZMA, JPEG 2000 and JPEG XL; 10, 12 and 14 bits. tifffile gives raw samples, so that the
+photometric is ours to apply. A missing segment would come back as zeros: every one is checked to
+lie within the file before anything is decoded. One row of strips or tiles is held, of a single
+strip the whole picture, twice while it is spread or turned.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from photochrom.colorize.picture.source import Header, Source, corrupt, reading,
 from photochrom.colorize.picture.tags import tagged
 
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_DEPTHS = {1, 2, 4, 8, 10, 12, 14, 16}
+_LARGEST_TILE = 1 << 26  # samples, in a picture that is smaller
 
 
 def open_segments(path: Path) -> Source:
@@ -42,13 +44,18 @@ def _header(page: Any) -> Header:
     with_what = f"with compression {page.compression!r}"
     if int(page.photometric) not in (_MINISWHITE, _MINISBLACK, _RGB):
         refuse(f"a TIFF of photometric {page.photometric!r} {with_what}")
-    if page.bitspersample not in (8, 12, 16) or page.sampleformat != 1 or page.imagedepth != 1:
+    if page.bitspersample not in _DEPTHS or page.sampleformat != 1 or page.imagedepth != 1:
         refuse(f"a TIFF of {page.bitspersample}-bit samples {with_what}")
+    tile = page.tilewidth * page.tilelength
+    if tile > max(_LARGEST_TILE, page.imagewidth * page.imagelength):
+        corrupt(f"a tile of {page.tilewidth} x {page.tilelength} pixels")
+    if not all(isinstance(side, int) for side in (page.imagewidth, page.imagelength)):
+        corrupt("its width and height are no whole numbers")
     return Header(
         format="tiff",
         decoder=f"tifffile {tifffile.__version__} imagecodecs {version('imagecodecs')}",
-        width=int(page.imagewidth),
-        height=int(page.imagelength),
+        width=page.imagewidth,
+        height=page.imagelength,
         bits=wide(page.bitspersample),
         channels=1 if int(page.photometric) != _RGB else 3,
         **tagged(page),
@@ -56,7 +63,7 @@ def _header(page: Any) -> Header:
 
 
 def _rows(path: Path, header: Header) -> Iterator[Samples]:
-    with tifffile.TiffFile(path) as tiff:
+    with reading(tifffile.TiffFileError), tifffile.TiffFile(path) as tiff:
         page: Any = tiff.pages[0]
         white = int(page.photometric) == _MINISWHITE
         for raw in _bands(tiff, page):
@@ -90,9 +97,8 @@ def _bands(tiff: tifffile.TiffFile, page: Any) -> Iterator[NDArray[Any]]:
 
 
 def _segment(tiff: tifffile.TiffFile, page: Any, index: int) -> NDArray[Any]:
-    """Decode one strip or tile, (n, m, samples); raises SourceError if it is short."""
-    with reading(tifffile.TiffFileError):
-        tiff.filehandle.seek(page.dataoffsets[index])
-        data = tiff.filehandle.read(page.databytecounts[index])
-        decoded, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
+    """Decode one strip or tile, (n, m, samples); tifffile raises if it is short."""
+    tiff.filehandle.seek(page.dataoffsets[index])
+    data = tiff.filehandle.read(page.databytecounts[index])
+    decoded, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
     return np.asarray(decoded[0])

@@ -1,9 +1,9 @@
 """What libvips reads, in strips: JPEG, PNG, WebP, AVIF and most TIFFs; strictly.
 
 At `fail_on="error"` libvips refuses truncated files, but not a JPEG that lost data in its middle:
-libjpeg only warns, and goes on in grey. So JPEGs are read at "warning", save those whose header
-alone is odd. A few strips are held, whatever the size; of an AVIF, of a progressive JPEG and of an
-interlaced PNG the whole picture.
+libjpeg only warns, and goes on in grey. So JPEGs are read at "warning"; those that it warns of for
+an odd header, at "error". A few strips are held, whatever the size; of an AVIF, a progressive JPEG
+or an interlaced PNG the whole picture.
 """
 
 from __future__ import annotations

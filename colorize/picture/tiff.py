@@ -21,6 +21,7 @@ from photochrom.colorize.picture.source import Source, reading, refuse
 from photochrom.colorize.picture.streamed import open_streamed
 
 _BEYOND_VIPS = {33003, 33004, 33005, 34712, 34887, 34925, 34933, 34934, 50000, 50002, 52546}
+_DEPTHS_BEYOND_VIPS = {10, 12, 14}
 _OLD_JPEG, _JPEG = 6, 7
 _MINISWHITE = 0
 _OF_SENSORS = {32803, 34892}  # a colour filter array; values for each pixel, but linear
@@ -90,8 +91,8 @@ def _reader(tiff: tifffile.TiffFile, page: Any) -> str:
     if page.compression == _OLD_JPEG:
         return "old jpeg"
     packed = page.compression == _JPEG and page.bitspersample != 8
-    beyond = int(page.compression) in _BEYOND_VIPS or page.bitspersample == 12 or packed
-    return "segments" if beyond else "libvips"
+    beyond = int(page.compression) in _BEYOND_VIPS or page.bitspersample in _DEPTHS_BEYOND_VIPS
+    return "segments" if beyond or packed else "libvips"
 
 
 def _others(tiff: tifffile.TiffFile, page: Any) -> Iterator[Any]:

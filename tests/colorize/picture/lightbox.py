@@ -64,7 +64,7 @@ def shelve(folder: Path, samples: Samples, name: str = "original.tif", **options
     return path
 
 
-def _packed(values: Samples, bits: int) -> bytes:
+def packed(values: Samples, bits: int) -> bytes:
     """Pack rows of few-bit values, high bits first; rows begin on a whole byte."""
     rows = []
     for row in values.tolist():
@@ -74,12 +74,12 @@ def _packed(values: Samples, bits: int) -> bytes:
     return b"".join(rows)
 
 
-def shelve_packed(folder: Path, values: Samples, bits: int, photometric: str) -> Path:
+def shelvepacked(folder: Path, values: Samples, bits: int, photometric: str) -> Path:
     """Write values (h, w) of few bits, which fill their bytes without gaps, as a grey TIFF."""
     path = folder / "packed.tif"
     tifffile.imwrite(
         path,
-        iter([_packed(values, bits)]),
+        iter([packed(values, bits)]),
         shape=values.shape,
         dtype=np.uint8 if bits < 8 else np.uint16,
         bitspersample=bits,

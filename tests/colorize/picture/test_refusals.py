@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import pyvips
@@ -24,6 +25,7 @@ from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
+from tests.colorize.picture.handmade import box, flat_blocks_jpeg, jp2, lossless_jpeg
 from tests.colorize.picture.lightbox import Samples, grain, scene
 
 GREY8 = grain(40, 48)
@@ -173,12 +175,29 @@ def whole(kind: str) -> bytes:
             photo, photometric="minisblack", compression="zstd", rowsperstrip=9
         ),
         "tiff-tags-last": lambda: by_pillow("TIFF", photo, compression="tiff_lzw"),
+        "jp2": lambda: by_pillow("JPEG2000", photo),
+        "j2k-tiles": lambda: by_pillow("JPEG2000", photo, no_jp2=True, tile_size=(16, 16)),
+        "jxl": lambda: bytes(imagecodecs.jpegxl_encode(photo, lossless=True)),
+        "jxl-boxes": lambda: bytes(imagecodecs.jpegxl_encode(photo, level=90, usecontainer=True)),
+        "jpeg-lossless": lambda: lossless_jpeg(photo, 8),
+        "jpeg-12": lambda: flat_blocks_jpeg(photo.astype(np.uint16) * 16, 12),
+        "jpeg-ls": lambda: bytes(imagecodecs.jpegls_encode(photo)),
+        "avif": lambda: by_pillow("AVIF", np.repeat(photo[..., None], 3, axis=2)),
+        "heic": lambda: _heic(photo),
     }
     return made[kind]()
 
 
 KINDS = ["jpeg", "jpeg-progressive", "png", "webp", "tiff", "tiff-lzw", "tiff-deflate"]
-KINDS += ["tiff-zstd", "tiff-tags-last"]
+KINDS += ["tiff-zstd", "tiff-tags-last", "jp2", "j2k-tiles", "jxl", "jxl-boxes", "avif", "heic"]
+KINDS += ["jpeg-lossless", "jpeg-12", "jpeg-ls"]
+
+
+def _heic(photo: Samples) -> bytes:
+    heif = pytest.importorskip("pillow_heif", reason="needs photochrom[heif]")
+    out = io.BytesIO()
+    heif.from_pillow(Image.fromarray(photo)).save(out, quality=80)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -253,7 +272,39 @@ def lying_tiff(compression: int) -> bytes:
     return struct.pack("<2sHI", b"II", 42, 8 + len(strip)) + strip + directory
 
 
+def lying_jp2() -> bytes:
+    """Make a codestream of one small tile that says it covers 100,000 pixels squared."""
+    content = by_pillow("JPEG2000", no_jp2=True)
+    large = struct.pack(">8I", HUGE, HUGE, 0, 0, HUGE, HUGE, 0, 0)
+    return jp2(content[:8] + large + content[40:], box(b"colr", b"\1\0\0\0\0\0\x11"))
+
+
+def lying_jxl() -> bytes:
+    """Make a codestream that says 100,000 x 100,000: 18 bits less one, and a ratio of one."""
+    bits = 0 | 2 << 1 | (HUGE - 1) << 3 | 1 << 21 | 1 << 24
+    return b"\xff\x0a" + bits.to_bytes(40, "little")
+
+
+def lying_jpeg(content: bytes) -> bytes:
+    """Rewrite the sides in a frame's header, the first one of any process but tables."""
+    at = next(i for m in b"\xc0\xc1\xc3\xf7" if (i := content.find(bytes([255, m]))) > 0)
+    return content[: at + 5] + struct.pack(">HH", 65000, 65000) + content[at + 9 :]
+
+
+def lying_heif(content: bytes) -> bytes:
+    at = content.index(b"ispe") + 8
+    return content[:at] + struct.pack(">II", 30_000, 30_000) + content[at + 8 :]
+
+
 LIES: dict[str, Callable[[], bytes]] = {
+    "jp2": lying_jp2,
+    "jxl": lying_jxl,
+    "jpeg": lambda: lying_jpeg(whole("jpeg")),
+    "jpeg-lossless": lambda: lying_jpeg(whole("jpeg-lossless")),
+    "jpeg-12": lambda: lying_jpeg(whole("jpeg-12")),
+    "jpeg-ls": lambda: lying_jpeg(whole("jpeg-ls")),
+    "heic": lambda: lying_heif(whole("heic")),
+    "avif": lambda: lying_heif(whole("avif")),
     "png": lying_png,
     "tiff": lambda: lying_tiff(1),
     "tiff-deflate": lambda: lying_tiff(8),
@@ -261,17 +312,14 @@ LIES: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("kind", LIES)
-def test_a_lying_header_is_refused_before_decoding(kind: str, tmp_path: Path) -> None:
-    """A process that may take no more than 3 GB of addresses refuses ten thousand megapixels."""
-    path = tmp_path / "lie"
-    path.write_bytes(LIES[kind]())
+def opened_in_a_small_process(path: Path) -> tuple[str, int]:
+    """Open a file where 3 GB of addresses are all; return what came of it, and the growth in kB."""
     code = (
         "import resource, sys\n"
         "from photochrom.colorize.errors import SourceError\n"
         "from photochrom.colorize.picture import Photo\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try:\n    Photo.open(sys.argv[1])\n"
+        "try:\n    Photo.open(sys.argv[1])\n    print('read')\n"
         "except SourceError as error:\n    print(error.reason)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
@@ -283,9 +331,18 @@ def test_a_lying_header_is_refused_before_decoding(kind: str, tmp_path: Path) ->
         check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
-    reason, grown = done.stdout.split()
+    outcome, grown = done.stdout.split()
+    return outcome, int(grown)
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_a_lying_header_is_refused_before_decoding(kind: str, tmp_path: Path) -> None:
+    """A process that may take no more than 3 GB of addresses refuses ten thousand megapixels."""
+    path = tmp_path / "lie"
+    path.write_bytes(LIES[kind]())
+    reason, grown = opened_in_a_small_process(path)
     assert reason == "too_large"
-    assert int(grown) < 50_000, "kilobytes"
+    assert grown < 50_000, "kilobytes"
 
 
 def test_the_pixel_limit_is_the_callers(tmp_path: Path) -> None:
@@ -331,3 +388,105 @@ def test_a_flipped_bit_in_a_png_is_corrupt(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 4
     (tmp_path / "flipped.png").write_bytes(bytes(content))
     assert reason_of(tmp_path / "flipped.png") is Fault.CORRUPT
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks: bytes) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def with_short_strips() -> bytes:
+    """Say of every strip that it has half the bytes it has."""
+    content = by_tifffile(GREY8, photometric="minisblack", rowsperstrip=10)
+    return content.replace(struct.pack("<4I", *[480] * 4), struct.pack("<4I", *[240] * 4))
+
+
+def tile_bomb() -> bytes:
+    """Say that a picture of 40 x 48 pixels is one tile of a billion."""
+    content = by_tifffile(GREY8, photometric="minisblack", compression="zstd", tile=(48, 48))
+    for tag in (322, 323):
+        at = content.index(struct.pack("<H", tag))
+        entry = struct.pack("<HHII", tag, 4, 1, 1 << 15)
+        content = content[:at] + entry + content[at + 12 :]
+    return content
+
+
+HEADER = chunk(b"IHDR", struct.pack(">2I5B", 48, 40, 8, 0, 0, 0, 0))
+PIXELS = zlib.compress(bytes(49 * 40))
+ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "a chunk that says it has 2 GB": (
+        "corrupt",
+        lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"tEXt")[:57],
+    ),
+    "pixels that say they have 2 GB": (
+        "corrupt",
+        lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"IDAT" + PIXELS),
+    ),
+    "a header whose check fails": (
+        "corrupt",
+        lambda: png(HEADER[:-1] + b"\0", chunk(b"IDAT", PIXELS), chunk(b"IEND", b"")),
+    ),
+    "pixels whose check fails": (
+        "corrupt",
+        lambda: png(HEADER, chunk(b"IDAT", PIXELS)[:-1] + b"\0", chunk(b"IEND", b"")),
+    ),
+    "a text that unpacks to 100 MB": (
+        "read",
+        lambda: png(
+            HEADER,
+            chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000))),
+            chunk(b"IDAT", PIXELS),
+            chunk(b"IEND", b""),
+        ),
+    ),
+    "ten thousand pixels of one byte": (
+        "corrupt",
+        lambda: png(HEADER, chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b"")),
+    ),
+    "strips said to be shorter": ("corrupt", with_short_strips),
+    "a tile of a billion pixels": ("corrupt", tile_bomb),
+    "a web page behind a picture": ("read", lambda: by_pillow("JPEG") + b"<html><script>"),
+    "a picture behind a web page": ("not_an_image", lambda: b"<html>" + by_pillow("JPEG")),
+    "a picture behind a PDF": ("unsupported", lambda: b"%PDF-1.7\n" + by_pillow("JPEG")),
+    "an archive behind a picture": ("read", lambda: by_pillow("PNG") + b"PK\x03\x04" + bytes(99)),
+    "boxes without end": ("corrupt", lambda: jp2(b"") + box(b"free", b"") * 10_000),
+    "a box of no size": ("corrupt", lambda: jp2(b"")[:20] + bytes(64)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_oddities_take_little_memory(kind: str, tmp_path: Path) -> None:
+    wanted, make = ODD[kind]
+    (tmp_path / "odd").write_bytes(make())
+    outcome, grown = opened_in_a_small_process(tmp_path / "odd")
+    assert outcome == wanted
+    assert grown < 50_000, "kilobytes"
+
+
+NAMES = [
+    "Brücke 東京 \N{CAMERA}.jpg",
+    "a" * 251 + ".tif",
+    "[1]*?.png",
+    "-o.webp",
+    " .jpg",
+    "x\ny.jpg",
+]
+NAMES += ["scan.png[page=1]", "%d.tif", "e\N{COMBINING ACUTE ACCENT}.jp2"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["png", "tiff", "tiff-zstd", "jp2", "jxl", "heic"])
+def test_a_name_is_only_a_name(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(whole(kind))
+    (tmp_path / name).write_bytes(whole(kind))
+    assert np.array_equal(Photo.open(tmp_path / name).luma, Photo.open(tmp_path / "plain").luma)
+
+
+def test_a_path_of_a_thousand_bytes(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["b" * 200] * 5)
+    folder.mkdir(parents=True)
+    (folder / "scan.jp2").write_bytes(whole("jp2"))
+    assert Photo.open(folder / "scan.jp2").luma.shape == (60, 80)
