@@ -16,14 +16,21 @@ def luma_bytes(row: dict[str, Any]) -> int:
     return int(row["width"] * row["height"] * row["bits"] // 8)
 
 
-def read_original(sources: Sources, row: dict[str, Any], scratch: Path) -> Photo:
-    """Fetch and decode a row's original; raises ProofError if it is not the one colorized."""
+def read_original(
+    sources: Sources, row: dict[str, Any], scratch: Path, *, filed: bool = False
+) -> Photo:
+    """Fetch and decode a row's original; raises ProofError if it is not the one colorized.
+
+    Its luma lies in a file in `scratch` if it is to be `filed`.
+    """
     path = scratch / f"{row['row_key']}.source"
     try:
         fetched = sources.fetch(row["source_uri"], "", path)
         if fetched.sha256 != row["source_sha256"]:
             raise ProofError("the original's bytes are not those that were colorized")
-        photo = Photo.open(path, sha256=fetched.sha256, max_pixels=1 << 62)
+        photo = Photo.open(
+            path, sha256=fetched.sha256, max_pixels=1 << 62, scratch=scratch if filed else None
+        )
     finally:
         path.unlink(missing_ok=True)
     if photo.luma_sha256 != row["source_luma_sha256"]:

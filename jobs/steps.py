@@ -110,9 +110,10 @@ class Steps:
 
     def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
         source = open_source(path, self._job.limits.max_pixels)
-        self._budget.take(source.header.luma_bytes)
-        task.held_bytes = source.header.luma_bytes
-        return Photo.read(source, sha256)
+        size = source.header.luma_bytes
+        self._budget.take(size)
+        task.held_bytes = size
+        return Photo.read(source, sha256, None if self._budget.fits(size) else path.parent)
 
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
         """Choose by the manifest's word first, then the job's, then the file's."""

@@ -267,7 +267,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", help="where scans and prints lie meanwhile, 1.2 GB")
     parser.add_argument("--only", default="", help="lines whose title contains this")
-    parser.add_argument("--programs", default="photochrom;photochrom, luma in a file;numpy;vips;floor")
+    parser.add_argument("--programs", default=";".join(list(PROGRAMS)[:-1]))
     parser.add_argument(
         "--one", nargs=4, metavar=("PROGRAM", "SCAN", "PRINT", "SIDE"), help=argparse.SUPPRESS
     )
