@@ -18,6 +18,10 @@ class Budget:
         self._limit, self._used, self._closed = limit, 0, False
         self._changed = Condition()
 
+    def fits(self, size: int) -> bool:
+        """Tell whether so much may ever lie in memory; what may not belongs into a file."""
+        return size <= self._limit
+
     def take(self, size: int) -> None:
         """Wait for room; raises BudgetClosed if the work is called off meanwhile."""
         with self._changed:

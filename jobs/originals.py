@@ -18,15 +18,25 @@ def luma_bytes(row: dict[str, Any]) -> int:
 
 
 def read_original(
-    sources: Sources, row: dict[str, Any], scratch: Path, signer: Signer | None = None
+    sources: Sources,
+    row: dict[str, Any],
+    scratch: Path,
+    signer: Signer | None = None,
+    *,
+    filed: bool = False,
 ) -> Photo:
-    """Fetch and decode a row's original; raises ProofError if it is not the one colorized."""
+    """Fetch and decode a row's original; raises ProofError if it is not the one colorized.
+
+    Its luma lies in a file in `scratch` if it is to be `filed`.
+    """
     path = scratch / f"{row['row_key']}.source"
     try:
         fetched = sources.fetch(row["source_uri"], "", path)
         if fetched.sha256 != row["source_sha256"]:
             raise ProofError("the original's bytes are not those that were colorized")
-        photo = Photo.open(path, sha256=fetched.sha256, max_pixels=1 << 62)
+        photo = Photo.open(
+            path, sha256=fetched.sha256, max_pixels=1 << 62, scratch=scratch if filed else None
+        )
         photo = to_be_signed(photo, path, row["row_id"], signer)
     finally:
         path.unlink(missing_ok=True)

@@ -88,12 +88,13 @@ class Reprint:
         return failures
 
     def _one(self, row: Row) -> PrintedRow | NotPrinted:
-        held = self._budget.holding(luma_bytes(row))
+        size = luma_bytes(row)
+        held, filed = self._budget.holding(size), not self._budget.fits(size)
         with held, tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
             origin = Origin(self._pinned.recipe_digest, when=self._ordered_at[row["plan"]])
             try:
-                photo = read_original(self._sources, row, scratch, self._signer)
+                photo = read_original(self._sources, row, scratch, self._signer, filed=filed)
                 plate = read_plate(self._store, row)
                 return Printer(self._store, self._recipe, origin, scratch, self._signer).make(
                     photo,
@@ -110,16 +111,8 @@ class Reprint:
                 return NotPrinted(row["row_id"], str(error))
 
 
-def print_recipe(
-    format: str | None, long_side: int | None, quality: int | None, compression: str | None
-) -> PrintRecipe:
-    """Check what was asked for; raises SettingsError."""
-    asked = {
-        "format": format,
-        "long_side": long_side,
-        "quality": quality,
-        "compression": compression,
-    }
+def print_recipe(**asked: str | int | None) -> PrintRecipe:
+    """Check the fields of a recipe that were asked for, not None; raises SettingsError."""
     try:
         return PrintRecipe.model_validate({k: v for k, v in asked.items() if v is not None})
     except ValidationError as error:

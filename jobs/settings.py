@@ -102,7 +102,9 @@ class Run(_Settings):
     lease_seconds: float = Field(1800, gt=0, description="of silence, before a worker is replaced")
     shard_rows: int = Field(200, ge=1, description="committed together, at most")
     shard_bytes: int = Field(1024 * MIB, ge=1, description="of sources in a shard, at most")
-    bytes_in_flight: int = Field(1024 * MIB, ge=1, description="decoded samples in one worker")
+    bytes_in_flight: int = Field(
+        1024 * MIB, ge=1, description="decoded samples in one worker; larger photos lie in a file"
+    )
 
 
 class Limits(ReadingLimits):
@@ -146,9 +148,18 @@ class Job(_Settings):
         return print_digest(self.print)
 
 
+_FIRST = ("format", "long_side", "quality", "compression")
+
+
 def print_digest(recipe: PrintRecipe) -> str:
-    """Return the name under which prints of a recipe are filed, 16 hex digits."""
-    return digest(recipe.model_dump(mode="json"))[:16]
+    """Return the name under which prints of a recipe are filed, 16 hex digits.
+
+    Fields that came later count only where they are used: older prints keep their name.
+    """
+    used = recipe.model_dump(mode="json", exclude_defaults=True)
+    values = recipe.model_dump(mode="json")
+    named = {name: value for name, value in values.items() if name in _FIRST or name in used}
+    return digest(named)[:16]
 
 
 def settings_reference() -> list[tuple[str, str, str]]:

@@ -115,9 +115,10 @@ class Steps:
         return task
 
     def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
-        def admit(header: Header) -> None:
+        def admit(header: Header) -> Path | None:
             self._budget.take(header.luma_bytes)
             task.held_bytes = header.luma_bytes
+            return None if self._budget.fits(header.luma_bytes) else path.parent
 
         photo = self._reading_room.read(path, sha256=sha256, admit=admit, spent=task.spent)
         return to_be_signed(photo, path, task.row.row_id, self._signer)

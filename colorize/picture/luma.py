@@ -9,12 +9,31 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Samples: TypeAlias = NDArray[np.uint8 | np.uint16]
+
+
+class Rows(Protocol):
+    """A plane (h, w) that is looked at strip by strip: an array, or rows that lie in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the samples."""
+
+    @property
+    def size(self) -> int:
+        """The number of samples."""
+
+    def __getitem__(self, rows: slice, /) -> Samples: ...
+
 
 STRIP_PIXELS = 1 << 16
 """Pixels worked on at a time: the int32 planes of one strip stay in a core's cache."""
@@ -62,7 +81,7 @@ class LumaHash:
         return self._sha256.hexdigest()
 
 
-def luma_sha256(plane: Samples) -> str:
+def luma_sha256(plane: Rows) -> str:
     """Return the canonical hash of a luma plane (h, w) of 8 or 16 bits."""
     height, width = plane.shape
     digest = LumaHash(width, height, plane.dtype.itemsize * 8)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,31 @@ from PIL import Image
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.colour import is_colour
 from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
-from photochrom.colorize.picture.luma import Samples, luma, luma_sha256, strips, top_of, type_of
+from photochrom.colorize.picture.filed import FiledPlane, Place
+from photochrom.colorize.picture.luma import (
+    Rows,
+    Samples,
+    luma,
+    luma_sha256,
+    strips,
+    top_of,
+    type_of,
+)
 from photochrom.colorize.picture.source import Header, Source
 from photochrom.colorize.picture.tone import ToneSetting, ToneTable
 
 _SAMPLE_SIDE = 256
-
-Buffer: TypeAlias = bytearray | mmap.mmap
+_SQUARE_STRIP = 1 << 18
+_BAND_PIXELS = 1 << 22
+_ON_THEIR_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A decoded original: `luma` (h, w), uint8 or uint16, upright, as its tags say.
+
+    `luma` is an array, unless the photo was opened with a `scratch` folder: then it lies in a file
+    there, and slices of its rows are read as they are wanted. Nothing else differs.
 
     `sha256` is the file's. `colour_sample` is a coarse RGB picture (n, m, 3) in [0, 1] of a source
     with three channels, None of a grey one. `ingredient` is what C2PA manifests of its
@@ -35,27 +47,34 @@ class Photo:
     """
 
     header: Header
-    luma: Samples
+    luma: Rows
     sha256: str
     colour_sample: NDArray[np.float64] | None = None
     ingredient: bytes | None = None
 
     @classmethod
-    def open(cls, path: Path | str, *, sha256: str = "", max_pixels: int = MAX_PIXELS) -> Photo:
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        sha256: str = "",
+        max_pixels: int = MAX_PIXELS,
+        scratch: Path | None = None,
+    ) -> Photo:
         """Read a file strictly; raises SourceError, and never returns half a picture.
 
         `sha256` is taken as the file's digest if it is already known.
         """
         path = Path(path)
-        return cls.read(open_source(path, max_pixels), sha256 or file_sha256(path))
+        return cls.read(open_source(path, max_pixels), sha256 or file_sha256(path), scratch)
 
     @classmethod
-    def read(cls, source: Source, sha256: str) -> Photo:
+    def read(cls, source: Source, sha256: str, scratch: Path | None = None) -> Photo:
         """Decode an opened source, whose header may have been looked at; raises SourceError."""
-        header = source.header
-        plane = np.empty((header.height, header.width), type_of(header.bits))
+        shape, dtype = upright_shape(source.header), type_of(source.header.bits)
+        plane = np.empty(shape, dtype) if scratch is None else FiledPlane.new(scratch, shape, dtype)
         sample = decode_into(plane, source)
-        return cls(header, upright(plane, header.orientation), sha256, sample)
+        return cls(source.header, plane, sha256, sample)
 
     @property
     def width(self) -> int:
@@ -95,27 +114,28 @@ class Photo:
     def square(self, size: int, tone: ToneTable) -> NDArray[np.uint8]:
         """Return the toned luma stretched to (size, size) at 8 bits: what a generator sees.
 
-        Bilinear over all that each pixel covers, by Pillow: DeOldify's squares are made so. It is
-        kept: made once, wherever there is time for it.
+        Bilinear over all that each pixel covers, by Pillow: DeOldify's squares are made so. Pillow
+        goes along the rows first, so strips may go through it by themselves. It is kept: made once,
+        wherever there is time for it.
         """
         key = (size, tone.sha256)
         if key not in self._squares:
-            grey = Image.fromarray(self._toned_8_bits(tone))  # shares the memory
-            square = grey.resize((size, size), Image.Resampling.BILINEAR)
-            self._squares[key] = np.asarray(square)
+            table = self._to_8_bits(tone)
+            narrow = [
+                _stretched(block if table is None else table.take(block), size, len(block))
+                for first, last in strips(self.height, self.width, _SQUARE_STRIP)
+                for block in (self.luma[first:last],)
+            ]
+            self._squares[key] = _stretched(np.concatenate(narrow), size, size)
         return self._squares[key]
 
-    def _toned_8_bits(self, tone: ToneTable) -> NDArray[np.uint8]:
-        """Return the toned luma at 8 bits; of an 8-bit positive the plane itself, not a copy."""
+    def _to_8_bits(self, tone: ToneTable) -> NDArray[np.uint8] | None:
+        """Return the toned value of each luma at 8 bits; None if that is the value itself."""
         top = top_of(self.bits)
         if tone.entries is None and top == 255:
-            return self.luma.view(np.uint8)
+            return None
         entries = np.arange(top + 1) if tone.entries is None else tone.entries
-        table = ((entries.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
-        grey = np.empty(self.luma.shape, np.uint8)
-        for first, last in strips(*self.luma.shape):  # numpy widens what it looks up by
-            grey[first:last] = table[self.luma[first:last]]
-        return grey
+        return ((entries.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
     @cached_property
     def _squares(self) -> dict[tuple[int, str], NDArray[np.uint8]]:
@@ -128,32 +148,63 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def plane_in(buffer: Buffer, header: Header) -> Samples:
-    """Return a buffer as the luma plane (h, w) that a header promises, not yet upright."""
-    plane = np.frombuffer(buffer, np.dtype(type_of(header.bits)))
-    return np.asarray(plane.reshape(header.height, header.width))
+def _stretched(grey: Samples, width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def decode_into(plane: Samples, source: Source) -> NDArray[np.float64] | None:
-    """Decode all rows into a luma plane (h, w); return every n-th pixel of a coloured source.
+def upright_shape(header: Header) -> tuple[int, int]:
+    """Return the height and width of a file's upright luma plane."""
+    shape = (header.height, header.width)
+    return shape[::-1] if header.orientation in _ON_THEIR_SIDE else shape
+
+
+def decode_into(plane: Samples | FiledPlane, source: Source) -> NDArray[np.float64] | None:
+    """Decode all rows into an upright luma plane; return every n-th pixel of a coloured source.
 
     Raises SourceError, with the plane half filled.
     """
     header = source.header
     step = max(1, max(header.width, header.height) // _SAMPLE_SIDE)
     sample = []
+
+    def greys() -> Iterator[Samples]:
+        row = 0
+        for block in source.rows():
+            if block.ndim == 3:
+                sample.append(block[-row % step :: step, ::step] / float(top_of(header.bits)))
+            yield luma(block) if block.ndim == 3 else block
+            row += len(block)
+
     row = 0
-    for block in source.rows():
-        plane[row : row + len(block)] = luma(block) if block.ndim == 3 else block
-        if block.ndim == 3:
-            sample.append(block[-row % step :: step, ::step] / float(top_of(header.bits)))
+    for block in _bands(greys()) if header.orientation in _ON_THEIR_SIDE else greys():
+        place = _place(header.orientation, row, row + len(block), header.height)
+        plane[place] = _upright(block, header.orientation)
         row += len(block)
     if row != header.height:
         raise SourceError(Fault.CORRUPT, f"only {row} of {header.height} rows")
     return np.concatenate(sample) if sample else None
 
 
-def upright(plane: Samples, orientation: int) -> Samples:
+def _bands(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """Join blocks into bands that are worth turning on their side."""
+    held: list[Samples] = []
+    for block in blocks:
+        held.append(block)
+        if sum(each.size for each in held) >= _BAND_PIXELS:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def _place(orientation: int, first: int, last: int, height: int) -> Place:
+    """Return where rows [first, last) of a file of `height` rows lie in the upright plane."""
+    backward = orientation in (3, 4, 6, 7)
+    span = slice(height - last, height - first) if backward else slice(first, last)
+    return (slice(None), span) if orientation in _ON_THEIR_SIDE else (span, slice(None))
+
+
+def _upright(plane: Samples, orientation: int) -> Samples:
     """Apply an EXIF orientation (1 to 8) to a plane."""
     turned = {
         2: plane[:, ::-1],
@@ -164,4 +215,4 @@ def upright(plane: Samples, orientation: int) -> Samples:
         7: plane[::-1, ::-1].T,
         8: plane.T[::-1],
     }.get(orientation, plane)
-    return np.ascontiguousarray(turned)
+    return turned

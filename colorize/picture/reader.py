@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import mmap
 import os
 import resource
 import signal
@@ -23,8 +22,10 @@ from pathlib import Path
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.decoders import open_source
+from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.frames import Note, receive, send
-from photochrom.colorize.picture.photo import decode_into, plane_in
+from photochrom.colorize.picture.luma import type_of
+from photochrom.colorize.picture.photo import decode_into, upright_shape
 from photochrom.colorize.picture.source import Source
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -77,10 +78,8 @@ class Reader:
         source, self._source = self._source, None
         if source is None:
             raise ValueError("nothing is open")
-        try:
-            plane = plane_in(mmap.mmap(file, source.header.luma_bytes), source.header)
-        finally:
-            os.close(file)
+        header = source.header
+        plane = FiledPlane(file, upright_shape(header), type_of(header.bits))
         sample = decode_into(plane, source)
         if sample is None:
             return {"sample": None}

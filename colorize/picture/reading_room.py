@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import finalize
 
 import numpy as np
@@ -27,10 +27,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.decoders import MAX_PIXELS
+from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.frames import Note, receive, send
-from photochrom.colorize.picture.luma import Samples
-from photochrom.colorize.picture.photo import Photo, file_sha256, plane_in, upright
+from photochrom.colorize.picture.luma import Rows, type_of
+from photochrom.colorize.picture.photo import Photo, file_sha256, upright_shape
 from photochrom.colorize.picture.source import Header
+
+ColourSample: TypeAlias = NDArray[np.float64]
 
 _PROGRAM = "photochrom.colorize.picture.reader"
 
@@ -63,23 +66,22 @@ class ReadingRoom:
         path: Path,
         *,
         sha256: str = "",
-        admit: Callable[[Header], None] = lambda header: None,
+        admit: Callable[[Header], Path | None] = lambda header: None,
         spent: Callable[[float], None] = lambda cpu_seconds: None,
     ) -> Photo:
         """Decode a file strictly; raises SourceError, or OSError for this machine's own faults.
 
-        `admit` hears of the header before a pixel is decoded, and may wait, or raise; `spent` hears
-        of the reader's CPU-seconds, also where the file fails.
+        `admit` hears of the header before a pixel is decoded, and may wait, or raise. It names the
+        folder where the luma shall lie in a file; None: in memory. `spent` hears of the reader's
+        CPU-seconds, also where the file fails.
         """
         with self._desk() as desk:
             try:
                 header = desk.open(path)
-                admit(header)
-                plane, sample = desk.decode(header)
+                luma, sample = desk.decode(header, admit(header))
             finally:
                 spent(desk.cpu_seconds)
-        plane = upright(plane, header.orientation)
-        return Photo(header, plane, sha256 or file_sha256(path), sample)
+        return Photo(header, luma, sha256 or file_sha256(path), sample)
 
     @contextmanager
     def _desk(self) -> Iterator[_Desk]:
@@ -139,12 +141,16 @@ class _Desk:
         answer = self._ask({"path": str(path), "max_pixels": self._limits.max_pixels})
         return _header(answer["header"])
 
-    def decode(self, header: Header) -> tuple[Samples, NDArray[np.float64] | None]:
-        """Return the opened file's luma (h, w), not yet upright, and its colour sample."""
+    def decode(self, header: Header, scratch: Path | None) -> tuple[Rows, ColourSample | None]:
+        """Return the opened file's upright luma (h, w), in a file or in memory, and its colours."""
+        shape, dtype = upright_shape(header), type_of(header.bits)
+        if scratch is not None:
+            plane = FiledPlane.new(scratch, shape, dtype)
+            return plane, _sample(self._ask({}, plane.file))
         with _shared_memory(header.luma_bytes) as file:
             answer = self._ask({}, file)
             room = mmap.mmap(file, header.luma_bytes)
-        return plane_in(room, header), _sample(answer)
+        return np.frombuffer(room, np.dtype(dtype)).reshape(shape), _sample(answer)
 
     def _ask(self, order: Note, file: int | None = None) -> Note:
         limits = {"seconds": self._limits.decode_seconds, "bytes": self._limits.decode_bytes}
@@ -223,7 +229,7 @@ def _header(values: dict[str, Any]) -> Header:
     return Header(**values | {"dpi": tuple(dpi) if dpi else None})
 
 
-def _sample(answer: Note) -> NDArray[np.float64] | None:
+def _sample(answer: Note) -> ColourSample | None:
     if answer["sample"] is None:
         return None
     return np.frombuffer(answer["sample"], np.float64).reshape(answer["shape"])

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photochrom.colorize.picture.luma import Samples, strips, top_of
+from photochrom.colorize.picture.luma import Rows, Samples, strips, top_of
 from photochrom.colorize.picture.merge import merge
 from photochrom.colorize.picture.photo import Photo
 from photochrom.colorize.picture.plate import Plate, Upsampled
@@ -29,7 +29,7 @@ class Rendering:
         """Return the luma that rows [first, last) must have, (n, w)."""
         plane, table = self._toned
         block = plane[first:last]
-        return block if table is None else table[block]
+        return block if table is None else table.take(block)
 
     def blocks(self) -> Iterator[tuple[Samples, int]]:
         """Yield RGB strips (n, w, 3) top to bottom, each with its count of shrunk pixels."""
@@ -46,7 +46,7 @@ class Rendering:
         return digest.hexdigest()
 
     @cached_property
-    def _toned(self) -> tuple[Samples, Samples | None]:
+    def _toned(self) -> tuple[Rows, Samples | None]:
         """The luma plane at the print's size, and the table still to be applied to it."""
         tone, depth = self._plate.tone.entries, None
         if self.bits != self._photo.bits:

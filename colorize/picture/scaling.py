@@ -7,26 +7,29 @@ It serves for shrinking and for growing, and gives the same samples on every mac
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.colorize.picture.luma import Samples, strips
+from photochrom.colorize.picture.luma import Rows, Samples, strips
+
+Sums: TypeAlias = NDArray[np.uint32 | np.uint64]
 
 
-def area(plane: Samples, width: int, height: int, table: Samples | None = None) -> Samples:
+def area(plane: Rows, width: int, height: int, table: Samples | None = None) -> Samples:
     """Scale a plane (h, w) to (height, width), after `table[plane]` if a tone table is given."""
     old_height, old_width = plane.shape
-    if (old_height, old_width) == (height, width):
-        return plane if table is None else table[plane]
-    total = np.zeros((height, width), np.int64)
-    for first, last in strips(old_height, old_width):
-        rows = plane[first:last] if table is None else table[plane[first:last]]
-        start, weights = _overlaps(first, last, old_height, height)
-        total[start : start + len(weights)] += weights @ _across(rows, width)
+    made = np.empty((height, width), plane.dtype)
     whole = old_width * old_height
-    total += whole // 2
-    total //= whole
-    return total.astype(plane.dtype)
+    for first, last in strips(height, whole // height):
+        start, stop = first * old_height // height, -(-last * old_height // height)
+        rows = plane[start:stop] if table is None else table.take(plane[start:stop])
+        total = _across(_down(rows, start, range(first, last), old_height, height), width)
+        total += whole // 2
+        total //= whole
+        made[first:last] = total
+    return made
 
 
 def fit(width: int, height: int, long_side: int | None) -> tuple[int, int]:
@@ -37,7 +40,29 @@ def fit(width: int, height: int, long_side: int | None) -> tuple[int, int]:
     return tuple(max(1, (2 * n * long_side + longer) // (2 * longer)) for n in (width, height))  # type: ignore[return-value]
 
 
-def _across(rows: Samples, width: int) -> NDArray[np.int64]:
+def _down(rows: Samples, start: int, wanted: range, old: int, new: int) -> Sums:
+    """Sum old rows, of which `rows` (n, w) are those from `start`, into new ones (m, w).
+
+    Each sum's weights add up to the old height; 32 bits hold that for all but the tallest.
+    """
+    narrow = old * int(np.iinfo(rows.dtype).max) < 1 << 32
+    sums: Sums = np.empty((len(wanted), rows.shape[1]), np.uint32 if narrow else np.uint64)
+    for at, row in enumerate(wanted):
+        upper, lower = row * old // new, ((row + 1) * old - 1) // new
+        top, bottom = (upper + 1) * new - row * old, (row + 1) * old - lower * new
+        covered = rows[upper - start : lower + 1 - start]
+        total = sums[at]
+        if upper == lower:
+            np.multiply(covered[0], old, out=total, dtype=total.dtype)
+            continue
+        np.add.reduce(covered[1:-1], axis=0, dtype=total.dtype, out=total)
+        total *= total.dtype.type(new)
+        total += covered[0] * total.dtype.type(top)
+        total += covered[-1] * total.dtype.type(bottom)
+    return sums
+
+
+def _across(rows: Sums, width: int) -> NDArray[np.int64]:
     """Sum rows (n, w) into (n, width) by prefix sums; each sum's weights add up to w."""
     count, old = rows.shape
     prefix = np.zeros((count, old + 1), np.int64)
@@ -45,15 +70,5 @@ def _across(rows: Samples, width: int) -> NDArray[np.int64]:
     edge = np.arange(width + 1, dtype=np.int64) * old
     whole, part = edge // width, edge % width
     upto = prefix[:, whole] * width
-    upto += rows[:, np.minimum(whole, old - 1)] * part
+    upto += rows[:, np.minimum(whole, old - 1)].astype(np.int64) * part
     return np.diff(upto, axis=1)
-
-
-def _overlaps(first: int, last: int, old: int, new: int) -> tuple[int, NDArray[np.int64]]:
-    """Return the first new row that old rows [first, last) touch, and the weights (touched, n)."""
-    start, stop = first * new // old, (last * new - 1) // old + 1
-    new_edge = np.arange(start, stop + 1, dtype=np.int64) * old
-    old_edge = np.arange(first, last + 1, dtype=np.int64) * new
-    upper = np.minimum(new_edge[1:, None], old_edge[None, 1:])
-    lower = np.maximum(new_edge[:-1, None], old_edge[None, :-1])
-    return start, np.maximum(upper - lower, 0)

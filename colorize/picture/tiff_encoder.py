@@ -99,11 +99,11 @@ def _plain(samples: Samples) -> bytes:
 
 
 def _deflated(samples: Samples) -> bytes:
-    return bytes(imagecodecs.deflate_encode(_differences(samples), _LEVEL))
+    return bytes(imagecodecs.deflate_encode(_differences(samples).tobytes(), _LEVEL))
 
 
 def _lzw(samples: Samples) -> bytes:
-    return bytes(imagecodecs.lzw_encode(_differences(samples)))
+    return bytes(imagecodecs.lzw_encode(_differences(samples).tobytes()))
 
 
 _PACKING: dict[Compression, tuple[Callable[[Samples], bytes], str | None]] = {

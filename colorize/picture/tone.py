@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from photochrom.colorize.errors import ProofError
-from photochrom.colorize.picture.luma import Samples, strips, top_of, type_of
+from photochrom.colorize.picture.luma import Rows, Samples, strips, top_of, type_of
 
 ToneSetting = Literal["auto", "positive", "negative"]
 
@@ -37,7 +37,7 @@ class ToneTable:
     entries: Samples | None = None
 
     @classmethod
-    def decide(cls, setting: ToneSetting, luma: Samples, evidence: str = "") -> ToneTable:
+    def decide(cls, setting: ToneSetting, luma: Rows, evidence: str = "") -> ToneTable:
         """Choose the table for a luma plane: what the job or the manifest says, else positive.
 
         `evidence` names where the setting came from; it goes into the row.
@@ -74,7 +74,7 @@ class ToneTable:
         return luma if self.entries is None else self.entries[luma]
 
 
-def density_inversion(luma: Samples) -> Samples:
+def density_inversion(luma: Rows) -> Samples:
     """Compute the table that turns this negative into a positive, from its own histogram.
 
     The film base is the brightest part (the rebate where there is one), the scene's white the
@@ -95,7 +95,7 @@ def density_inversion(luma: Samples) -> Samples:
     return np.asarray(np.rint(light * top), type_of(bits))
 
 
-def _quantiles(luma: Samples, *wanted: float) -> list[int]:
+def _quantiles(luma: Rows, *wanted: float) -> list[int]:
     """Return the values below which these shares of the samples lie."""
     counts = np.zeros(top_of(luma.dtype.itemsize * 8) + 1, np.int64)
     for first, last in strips(*luma.shape):

@@ -86,7 +86,8 @@ class Verifier:
         with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
             with _noting(findings, row, row["source_uri"]):
-                photo = read_original(self._sources, row, scratch)
+                filed = not self._budget.fits(luma_bytes(row))
+                photo = read_original(self._sources, row, scratch, filed=filed)
             with _noting(findings, row, row["plate_uri"]):
                 plate = read_plate(self._store, row)
             pair = None if findings else (photo, plate)

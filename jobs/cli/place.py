@@ -151,7 +151,9 @@ def print_(
     format: Annotated[str | None, typer.Option(help="tiff, png, jpeg or webp.")] = None,
     long_side: Annotated[int | None, typer.Option(help="Pixels; full size if left out.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, of jpeg and webp.")] = None,
-    compression: Annotated[str | None, typer.Option(help="none or deflate, of tiff.")] = None,
+    compression: Annotated[str | None, typer.Option(help="none, deflate or lzw, of tiff.")] = None,
+    tiled: Annotated[bool, typer.Option("--tiled", help="Tiff in tiles, not strips.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Webp, exact at 8 bit.")] = False,
     where: Annotated[str, typer.Option(help="Which: an SQL condition on `current`.")] = "TRUE",
     set_: Changes = None,
 ) -> None:
@@ -159,7 +161,14 @@ def print_(
     from photochrom.jobs.reprint import Reprint, print_recipe
 
     place = open_place(out, set_)
-    recipe = print_recipe(format, long_side, quality, compression)
+    recipe = print_recipe(
+        format=format,
+        long_side=long_side,
+        quality=quality,
+        compression=compression,
+        tiled=tiled,
+        lossless=lossless,
+    )
     work = Reprint(place.store, place.pinned, recipe, _THREADS)
     rows = work.missing(where)
     failures = work.run(rows, lambda _: None)

@@ -142,15 +142,16 @@ def test_neutrals_follow_the_grey_curve(gamma: float, ending: str, tmp_path: Pat
     assert shows(icc, (RAMP / 255) ** gamma)
 
 
-def with_curve(curve: bytes, space: bytes = b"XYZ ") -> bytes:
-    """Give the grey profile another kTRC tag and connection space."""
+def with_curve(curve: bytes, space: bytes = b"XYZ ", tag: bytes = b"kTRC") -> bytes:
+    """Give the grey profile another curve, or what stands for it, and connection space."""
     plain = grey_profile()
     (count,) = struct.unpack_from(">I", plain, 128)
     tags = {}
     for index in range(count):
         name, offset, size = struct.unpack_from(">4sII", plain, 132 + 12 * index)
         tags[name] = plain[offset : offset + size]
-    tags[b"kTRC"] = curve
+    del tags[b"kTRC"]
+    tags[tag] = curve
     table, body, start = struct.pack(">I", count), b"", 132 + 12 * count
     for name, data in tags.items():
         table += struct.pack(">4sII", name, start + len(body), len(data))
@@ -167,13 +168,65 @@ def test_a_sampled_curve_is_kept() -> None:
     assert shows(made, np.interp(RAMP / 255, np.linspace(0, 1, 64), values / 65535))
 
 
-def test_a_curve_to_lightness_is_not_taken_for_one_to_light() -> None:
-    """A grey profile may connect through Lab: its curve gives L*, which no matrix profile can."""
-    icc = with_curve(b"curv\0\0\0\0" + struct.pack(">IH", 1, 256), b"Lab ")
-    made = rgb_profile(icc)
-    lightness = (100 * RAMP / 255 + 16) / 116
-    light = np.where(lightness > 6 / 29, lightness**3, (lightness - 4 / 29) * 108 / 841)
-    assert made is None or shows(made, light)
+def lightness(icc: bytes, samples: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Show samples under a profile by lcms, as Lab of 8 bits, (..., 3)."""
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    lab = ImageCms.createProfile("LAB")
+    mode = "L" if samples.ndim == 2 else "RGB"
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    transform = ImageCms.buildTransform(profile, lab, mode, "LAB", intent)
+    shown = np.asarray(ImageCms.applyTransform(Image.fromarray(samples), transform))
+    return shown.astype(np.int64)
+
+
+def formula(kind: int, *values: float) -> bytes:
+    """Return a version 4 curve that is a formula."""
+    numbers = (round(value * 65536) for value in values)
+    return b"para\0\0\0\0" + struct.pack(f">HH{len(values)}i", kind, 0, *numbers)
+
+
+def sampled(curve: NDArray[np.float64]) -> bytes:
+    values = np.rint(curve * 65535).astype(">u2")
+    return b"curv\0\0\0\0" + struct.pack(">I", len(curve)) + values.tobytes()
+
+
+def lut_profile() -> bytes:
+    """Make a grey profile that knows no curve, only a table of 256 greys to L*."""
+    lightnesses = np.rint(np.linspace(0, 1, 256) ** 0.8 * 0xFF00).astype(">u2")
+    head = b"mft2\0\0\0\0" + bytes([1, 3, 2, 0]) + struct.pack(">9i", *(65536, 0, 0, 0) * 2, 65536)
+    grid = struct.pack(">6H", 0, 0x8000, 0x8000, 0xFF00, 0x8000, 0x8000)
+    inputs = np.rint(lightnesses.astype(float) / 0xFF00 * 65535).astype(">u2").tobytes()
+    straight = struct.pack(">2H", 0, 65535) * 3
+    table = head + struct.pack(">HH", 256, 2) + inputs + grid + straight
+    return with_curve(table, b"Lab ", b"A2B0")
+
+
+LINE = np.linspace(0, 1, 1024)
+GREYS = {
+    "gray gamma 2.2": with_curve(b"curv\0\0\0\0" + struct.pack(">IH", 1, 563)),
+    "dot gain 20 %": with_curve(sampled(np.clip(LINE + 0.8 * LINE * (LINE - 1), 0, 1) ** 1.1)),
+    "sRGB formula": with_curve(formula(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)),
+    "gamma formula": with_curve(formula(0, 1.8)),
+    "L*": with_curve(sampled(np.where(LINE > 0.08, ((LINE + 0.16) / 1.16) ** 3, LINE / 9.033))),
+    "through Lab": with_curve(b"curv\0\0\0\0" + struct.pack(">IH", 1, 256), b"Lab "),
+    "through Lab, gamma 1.5": with_curve(formula(0, 1.5), b"Lab "),
+    "table": lut_profile(),
+}
+
+
+@pytest.mark.parametrize("name", GREYS)
+def test_neutrals_stay_where_the_grey_profile_put_them(name: str) -> None:
+    """By littlecms: the same L* out of the print's profile, and no hue."""
+    made = rgb_profile(GREYS[name])
+    assert made is not None
+    before = lightness(GREYS[name], RAMP)
+    after = lightness(made, np.repeat(RAMP[..., None], 3, axis=2))
+    assert np.ptp(before[..., 0]) > 200, "the profile shows something"
+    assert np.abs(after - before).max() <= 1
+
+
+def test_a_grey_profile_that_nobody_can_read_is_dropped() -> None:
+    assert rgb_profile(with_curve(b"none" + bytes(9))) is None
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -17,6 +17,7 @@ import pytest
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo, reading_room
+from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom
 from photochrom.colorize.picture.source import Header
 from tests.colorize.picture import harmed_reader
@@ -70,12 +71,18 @@ def test_a_photo_read_apart_is_the_photo_read_here() -> None:
     assert read > 20
 
 
-def test_upright_and_deep(tmp_path: Path) -> None:
+@pytest.mark.parametrize("filed", [False, True])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_upright_and_deep(orientation: int, filed: bool, tmp_path: Path) -> None:
     samples = grain(31, 17, bits=16)
-    path = shelve(tmp_path, samples, extratags=[(274, 3, 1, 6, True)])
-    photo = ReadingRoom(ReadingLimits()).read(path, sha256="ab" * 32)
-    assert np.array_equal(photo.luma, np.rot90(samples, -1))
+    path = shelve(tmp_path, samples, extratags=[(274, 3, 1, orientation, True)])
+    admit = (lambda header: tmp_path) if filed else (lambda header: None)
+    photo = ReadingRoom(ReadingLimits()).read(path, sha256="ab" * 32, admit=admit)
+    assert isinstance(photo.luma, FiledPlane) == filed
+    turned = np.rot90(samples, {1: 0, 3: 2, 6: -1}[orientation])
+    assert np.array_equal(photo.luma[: photo.height], turned)
     assert photo.sha256 == "ab" * 32
+    assert [each.name for each in tmp_path.iterdir()] == [path.name], "nothing is left behind"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +180,8 @@ def test_a_reader_ends_with_its_worker(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom\n"
+        "from photochrom.colorize.picture.filed import FiledPlane
+from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom\n"
         "room = ReadingRoom(ReadingLimits())\n"
         "room.read(Path(sys.argv[1]))\n"
         "print(room._idle.queue[0]._process.pid, flush=True)\n"
