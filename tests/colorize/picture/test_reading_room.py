@@ -180,8 +180,7 @@ def test_a_reader_ends_with_its_worker(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from photochrom.colorize.picture.filed import FiledPlane
-from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom\n"
+        "from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom\n"
         "room = ReadingRoom(ReadingLimits())\n"
         "room.read(Path(sys.argv[1]))\n"
         "print(room._idle.queue[0]._process.pid, flush=True)\n"
