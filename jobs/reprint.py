@@ -111,7 +111,11 @@ class Reprint:
 
 
 def print_recipe(
-    format: str | None, long_side: int | None, quality: int | None, compression: str | None
+    format: str | None,
+    long_side: int | None,
+    quality: int | None,
+    compression: str | None,
+    visible_mark: str | None = None,
 ) -> PrintRecipe:
     """Check what was asked for; raises SettingsError."""
     asked = {
@@ -119,6 +123,7 @@ def print_recipe(
         "long_side": long_side,
         "quality": quality,
         "compression": compression,
+        "visible_mark": visible_mark,
     }
     try:
         return PrintRecipe.model_validate({k: v for k, v in asked.items() if v is not None})

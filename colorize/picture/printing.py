@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -41,6 +41,7 @@ from photochrom.colorize.picture.plate import Plate
 from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import LOSSLESS, WITH_IPTC, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.visible import Kind, visible_mark
 
 
 def _software() -> str:
@@ -66,7 +67,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PrintFacts:
-    """What a written and proven print is; the errors are in code values of the print's depth."""
+    """What a written and proven print is; the errors are in code values of the print's depth.
+
+    They, and `luma_sha256`, leave out what a visible mark covers; `height` includes its strip.
+    """
 
     output_bytes: int
     output_sha256: str
@@ -97,13 +101,14 @@ class Print:
         """
         path = Path(path)
         recipe = recipe or PrintRecipe(format=format_of(path), c2pa=signer is not None)
-        writing = _Writing(Rendering(self._photo, self._plate, recipe))
+        writing = _Writing(Rendering(self._photo, self._plate, recipe), recipe.visible_mark)
+        marks = self._marks(recipe)
         unproven = path.with_name(f".unproven-{path.name}")
         try:
-            self._encode(unproven, recipe, writing)
+            self._encode(unproven, recipe, writing, marks)
             if recipe.c2pa:
-                self._sign(unproven, recipe, signer)
-            facts = _proven(unproven, recipe, writing, self.marks)
+                self._sign(unproven, recipe, signer, marks)
+            facts = _proven(unproven, recipe, writing, marks)
             unproven.replace(path)
         finally:
             unproven.unlink(missing_ok=True)
@@ -126,24 +131,28 @@ class Print:
             Original=origin.original,
         )
 
-    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None) -> None:
+    def _marks(self, recipe: PrintRecipe) -> Marks:
+        visible = "" if recipe.visible_mark == "none" else recipe.visible_mark
+        return replace(self.marks, VisibleMark=visible)
+
+    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None, marks: Marks) -> None:
         """Sign the file as it is, last of all; raises PrintError."""
         if signer is None or self._photo.ingredient is None:
             raise PrintError("a print to be signed needs a signer, and its photo's ingredient")
-        signer.sign(path, recipe.format, self.marks, self._photo.ingredient)
+        signer.sign(path, recipe.format, marks, self._photo.ingredient)
         found = read_manifest(path)
         if not found.holds:
             raise ProofError(f"its C2PA signature does not hold: {', '.join(found.codes)}")
 
-    def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
+    def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> None:
         header, wanted = self._photo.header, writing.rendering
         own = carried(header, has_iptc=recipe.format in WITH_IPTC)
         text = description(header.description or own.description)
         canvas = Canvas(
             width=wanted.width,
-            height=wanted.height,
+            height=writing.height,
             bits=wanted.bits,
-            xmp=xmp_packet(self.marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
+            xmp=xmp_packet(marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
             icc=rgb_profile(header.icc),
             dpi=self._photo.dpi if wanted.height == self._photo.height else None,
             description=text,
@@ -166,12 +175,18 @@ class Print:
 class _Writing:
     """Passes a rendering's strips to an encoder and remembers what went by."""
 
-    def __init__(self, rendering: Rendering) -> None:
+    def __init__(self, rendering: Rendering, visible: Kind = "none") -> None:
         self.rendering = rendering
+        self.mark = visible_mark(visible, rendering.width, rendering.height)
+        self.height = rendering.height + (self.mark.below if self.mark else 0)
         self.scaled = 0
         self._sha256 = hashlib.sha256()
 
     def blocks(self) -> Iterator[Samples]:
+        """Yield what is to be written, the visible mark included."""
+        return self.mark.lay_on(self._blocks()) if self.mark else self._blocks()
+
+    def _blocks(self) -> Iterator[Samples]:
         for rgb, scaled in self.rendering.blocks():
             self._sha256.update(rgb.data)
             self.scaled += scaled
@@ -185,7 +200,7 @@ class _Writing:
 def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> PrintFacts:
     """Read the written file back; raises ProofError where a lossless one differs."""
     wanted = writing.rendering
-    reading = read_back(path, wanted)
+    reading = read_back(path, wanted, writing.mark)
     if not read_marks(path).give_back(marks):
         raise ProofError("the written file does not give back its marks")
     exact = recipe.format in LOSSLESS
@@ -196,7 +211,7 @@ def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) ->
         output_sha256=file_sha256(path),
         output_format=recipe.format,
         width=wanted.width,
-        height=wanted.height,
+        height=writing.height,
         bits=wanted.bits,
         luma_sha256=reading.luma_sha256,
         luma_proof="exact" if exact else "measured",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from photochrom.colorize.errors import PrintError
 
@@ -28,6 +28,18 @@ class PrintRecipe(BaseModel):
     quality: int = Field(92, ge=1, le=100, description="of jpeg and webp")
     compression: Literal["none", "deflate"] = Field("none", description="of tiff")
     c2pa: bool = Field(False, description="signed too; in a job it follows from `[marks]`")
+    visible_mark: Literal["none", "sign", "strip"] = Field(
+        "none", description="on access copies: a palette in the corner, or a strip below"
+    )
+
+    @field_validator("visible_mark")
+    @classmethod
+    def _on_access_copies(cls, value: str, info: ValidationInfo) -> str:
+        if value != "none" and info.data.get("format") not in ("jpeg", "webp"):
+            raise ValueError(f"{value} would change luma; choose jpeg or webp, or none")
+        if value != "none" and info.data.get("long_side") is None:
+            raise ValueError(f"{value} is for access copies; give them a long_side, or choose none")
+        return value
 
     @property
     def suffix(self) -> str:

@@ -19,6 +19,7 @@ from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import LOSSLESS
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.colorize.picture.scaling import fit
+from photochrom.colorize.picture.visible import Kind, strip_height, visible_mark
 
 _ANOTHER_PICTURE = 24  # levels of 255, on average: no JPEG of the same picture is so far off
 _SMALLEST = 16  # pixels: the least long side that a recipe may have
@@ -71,7 +72,7 @@ def prove_luma(
     if wrong:
         return LumaProof("not proven", why=wrong[0], contradictions=tuple(wrong))
     try:
-        return _compared(path, original, tone)
+        return _compared(path, original, tone, marks.VisibleMark if marks else "")
     except (ProofError, SourceError) as error:
         return LumaProof("not proven", why=str(error), contradictions=(str(error),))
 
@@ -86,10 +87,11 @@ def _other_origin(marks: Marks | None, original: Photo) -> list[str]:
     return []
 
 
-def _compared(path: Path, original: Photo, tone: ToneTable) -> LumaProof:
+def _compared(path: Path, original: Photo, tone: ToneTable, visible: str) -> LumaProof:
     """Decode the file and compare; raises ProofError, SourceError."""
     header = open_source(path, max_pixels=1 << 62).header
-    size, whole = (header.width, header.height), (original.width, original.height)
+    below = strip_height(header.width) if visible == "strip" else 0
+    size, whole = (header.width, header.height - below), (original.width, original.height)
     longest = max(size)
     if size != whole and (longest < _SMALLEST or fit(*whole, longest) != size):
         raise ProofError(
@@ -101,7 +103,8 @@ def _compared(path: Path, original: Photo, tone: ToneTable) -> LumaProof:
     )
     grey = np.full((16, 16, 2), 128, np.uint8)
     wanted = Rendering(original, Plate(grey, tone, Painter("", "", 16)), recipe)
-    found = read_back(path, wanted)
+    kind: Kind = "sign" if visible == "sign" else "strip" if below else "none"
+    found = read_back(path, wanted, visible_mark(kind, *size))
     wrong = ""
     if lossless and found.max_error:
         wrong = f"its luma is not the original's: off by up to {found.max_error}"

@@ -22,6 +22,7 @@ from photochrom.colorize.picture.photo import file_sha256
 from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import LOSSLESS, PrintRecipe
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.visible import visible_mark
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import AccessDenied
@@ -219,7 +220,8 @@ def _check_manifest(path: Path) -> None:
 
 def _check_samples(path: Path, wanted: Rendering, recipe: PrintRecipe, print_: Row) -> None:
     """Hold a print's luma and colour against original and plate."""
-    reading = read_back(path, wanted)
+    mark = visible_mark(recipe.visible_mark, wanted.width, wanted.height)
+    reading = read_back(path, wanted, mark)
     if recipe.format not in LOSSLESS:
         if reading.max_error > print_["luma_max_error"]:
             raise ProofError(

@@ -98,6 +98,10 @@ def print_(
     long_side: Annotated[int | None, typer.Option(help="Pixels; full size if left out.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, of jpeg and webp.")] = None,
     compression: Annotated[str | None, typer.Option(help="none or deflate, of tiff.")] = None,
+    visible_mark: Annotated[
+        str | None,
+        typer.Option(help="sign or strip, on jpeg and webp with a long side."),
+    ] = None,
     where: Annotated[str, typer.Option(help="Which: an SQL condition on `current`.")] = "TRUE",
     set_: Changes = None,
 ) -> None:
@@ -105,7 +109,7 @@ def print_(
     from photochrom.jobs.reprint import Reprint, print_recipe
 
     place = open_place(out, set_)
-    recipe = print_recipe(format, long_side, quality, compression)
+    recipe = print_recipe(format, long_side, quality, compression, visible_mark)
     work = Reprint(place.store, place.pinned, recipe, _THREADS)
     rows = work.missing(where)
     failures = work.run(rows, lambda _: None)

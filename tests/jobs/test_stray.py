@@ -18,7 +18,7 @@ from photochrom.colorize.picture.chain import make_test_chain
 from photochrom.colorize.picture.marks import xmp_packet
 from photochrom.jobs.store import Store
 from tests.colorize.picture.lightbox import PAINTER, mild_chroma, plate_for
-from tests.jobs.archive import drive, job_of, keys, place_of, write_photo, write_photos
+from tests.jobs.archive import drive, job_of, keys, place_of, prints, write_photo, write_photos
 from tests.jobs.program import Answer, Program
 
 needs_c2pa = pytest.mark.skipif(not is_installed(), reason="needs pip install 'photochrom[c2pa]'")
@@ -81,6 +81,37 @@ def test_a_lossy_print_is_measured(
     assert found["proof"] == "measured"
     assert 0 < found["max_error"] < 40
     assert 0 < found["mean_error"] < 5
+
+
+@pytest.mark.parametrize("kind", ["sign", "strip"])
+def test_a_visible_mark_is_not_the_pictures_luma(
+    kind: str, tmp_path: Path, program: Program
+) -> None:
+    write_photo(tmp_path / "scans/one.tif", 1, width=120, height=90)
+    access = ("print.long_side=100", f"print.visible_mark={kind}")
+    drive(job_of(tmp_path / "scans", tmp_path / "out", *access))
+    assert program("verify", tmp_path / "out").code == 0
+    (key,) = keys(Store(str(tmp_path / "out")), "prints")
+    copy = tmp_path / "found.jpg"
+    shutil.copy(tmp_path / "out" / key, copy)
+    answer = program("verify", copy, "--original", tmp_path / "scans/one.tif", "--json")
+    found = only_file(answer)
+    assert answer.code == 0
+    assert found["marks"]["VisibleMark"] == kind
+    assert found["luma"]["proof"] == "measured"
+    (row,) = prints(Store(str(tmp_path / "out")))
+    assert found["luma"]["max_error"] == row["luma_max_error"]
+    assert found["luma"]["mean_error"] == pytest.approx(row["luma_mean_error"])
+
+
+def test_further_prints_with_a_visible_mark(place: Store, program: Program) -> None:
+    refused = program("print", place.root, "--format", "jpeg", "--visible-mark", "strip")
+    assert refused.code == 2
+    assert "--visible-mark: " in refused.err
+    assert "give them a long_side" in refused.err
+    small = ("--format", "jpeg", "--long-side", "32", "--visible-mark", "strip")
+    assert program("print", place.root, *small).code == 0
+    assert program("verify", place.root).code == 0
 
 
 def test_a_small_lossless_print(original: Path, program: Program) -> None:
