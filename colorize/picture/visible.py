@@ -58,9 +58,8 @@ class VisibleMark:
     def outside(self, first: int, last: int, width: int) -> NDArray[np.bool_]:
         """Return where rows [first, last) of the picture are free of it, (n, w)."""
         free = np.ones((last - first, width), np.bool_)
-        if not self.below:
-            top, end = max(self.top - first, 0), max(self.top + len(self.samples) - first, 0)
-            free[top:end, self.left : self.left + self.samples.shape[1]] = False
+        top, end = max(self.top - first, 0), max(self.top + len(self.samples) - first, 0)
+        free[top:end, self.left : self.left + self.samples.shape[1]] = False
         return free
 
 

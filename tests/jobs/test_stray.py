@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,20 @@ def test_a_signature_with_and_without_anchors(signed: Path, program: Program) ->
     strange = program("verify", signed, "--trust-anchors", others, "--json")
     assert strange.code == 4
     assert "whom no trust anchor vouches for" in words(strange)
+
+
+@needs_c2pa
+def test_a_manifest_that_speaks_of_another_original(signed: Path, program: Program) -> None:
+    path = printed(signed.with_name("plate.tif"), "u.ai-colorized.jpg")
+    folder = signed.with_name("keys")
+    signer = Signer((folder / "key.pem").read_bytes(), (folder / "chain.pem").read_bytes())
+    original = signed.with_name("plate.tif")
+    photo = Photo.open(original)
+    marks = replace(plate_for(photo).print_on(photo).marks, OriginalSHA256="f" * 64)
+    signer.sign(path, "jpeg", marks, signer.ingredient(photo, original, "plate.tif"))
+    answer = program("verify", path, "--json")
+    assert answer.code == 4
+    assert words(answer) == "its C2PA manifest names another original than its marks do"
 
 
 @needs_c2pa
