@@ -48,13 +48,19 @@ def read_original(
     return photo
 
 
-def read_plate(store: Store, row: dict[str, Any]) -> Plate:
-    """Read a row's plate and tone table; raises ProofError if either is another."""
+def read_tone_table(store: Store, row: dict[str, Any]) -> ToneTable:
+    """Read a row's tone table; raises ProofError if it is another."""
     tone = ToneTable("positive", row["tone_evidence"], row["bits"])
     if uri := row["tone_table_uri"]:
         tone = ToneTable.from_bytes(store.read(key_of(store, uri)), row["tone_evidence"])
     if tone.sha256 != row["tone_table_sha256"]:
         raise ProofError("the tone table is not the one in the ledger")
+    return tone
+
+
+def read_plate(store: Store, row: dict[str, Any]) -> Plate:
+    """Read a row's plate and tone table; raises ProofError if either is another."""
+    tone = read_tone_table(store, row)
     painter = Painter(row["model"], row["weights_sha256"], row["render_size"], row["precision"])
     plate = Plate.from_png(store.read(key_of(store, row["plate_uri"])), tone, painter)
     if plate.sha256 != row["plate_sha256"]:

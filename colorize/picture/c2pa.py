@@ -33,6 +33,7 @@ HOW_TO_INSTALL = "pip install 'photochrom[c2pa]'"
 _OPENED, _COLOURED = "c2pa.opened", "c2pa.color_adjustments"
 _MARKS = "photochrom.marks"
 _ORIGINAL = "original"
+_ELSEWHERE = "Remote: must fetch"  # the file itself holds none, and we look nowhere else
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _OFFLINE = {
     "version": 1,
@@ -150,7 +151,18 @@ def read_manifest(path: Path, anchors: str | None = None) -> Manifest:
     except SourceError:
         return Manifest("none")
     except (c2pa.C2paError, ValueError) as error:
-        return Manifest("unreadable", (" ".join(str(error).split())[:300],))
+        said = " ".join(str(error).split())[:300]
+        return Manifest("none" if said.startswith(_ELSEWHERE) else "unreadable", (said,))
+
+
+def check_anchors(anchors: str) -> None:
+    """Raise SettingsError unless these are certificates, as PEM."""
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        load_pem_x509_certificates(anchors.encode())
+    except ValueError:
+        raise SettingsError("--trust-anchors: no PEM certificates in it") from None
 
 
 def _manifest(found: dict[str, Any]) -> Manifest:
@@ -263,10 +275,7 @@ def _trusting(anchors: str | None) -> Any:
     import c2pa
 
     trust = {"trust": {"trust_anchors": anchors}} if anchors else {}
-    try:
-        return c2pa.Context.from_dict(_OFFLINE | trust)
-    except c2pa.C2paError as error:
-        raise SettingsError(f"the trust anchors are no PEM certificates: {error}") from None
+    return c2pa.Context.from_dict(_OFFLINE | trust)
 
 
 @contextmanager

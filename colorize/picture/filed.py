@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from weakref import finalize
 
 import numpy as np
 
@@ -22,7 +23,8 @@ class FiledPlane:
     def __init__(self, file: int, shape: tuple[int, int], dtype: type[np.generic]) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._line = shape[1] * self.dtype.itemsize
-        self._file = os.fdopen(file, "r+b", buffering=0)
+        self.file = file
+        finalize(self, os.close, file)
 
     @classmethod
     def new(cls, folder: Path, shape: tuple[int, int], dtype: type[np.generic]) -> FiledPlane:
@@ -31,11 +33,6 @@ class FiledPlane:
             plane = cls(os.dup(unnamed.fileno()), shape, dtype)
         os.truncate(plane.file, shape[0] * plane._line)
         return plane
-
-    @property
-    def file(self) -> int:
-        """The open file's number."""
-        return self._file.fileno()
 
     @property
     def size(self) -> int:

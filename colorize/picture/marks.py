@@ -62,6 +62,7 @@ class Marks:
     Software: str = "photochrom"
     When: str = ""
     Original: str = ""
+    VisibleMark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -37,6 +37,7 @@ from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import LARGEST, WITH_IPTC, PrintRecipe, format_of
 from photochrom.colorize.picture.rendering import Rendering
 from photochrom.colorize.picture.tiff_encoder import write_tiff
+from photochrom.colorize.picture.visible import Kind, visible_mark
 
 
 def _software() -> str:
@@ -62,7 +63,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PrintFacts:
-    """What a written and proven print is; the errors are in code values of the print's depth."""
+    """What a written and proven print is; the errors are in code values of the print's depth.
+
+    They, and `luma_sha256`, leave out what a visible mark covers; `height` includes its strip.
+    """
 
     output_bytes: int
     output_sha256: str
@@ -95,13 +99,14 @@ class Print:
         recipe = recipe or PrintRecipe(format=format_of(path), c2pa=signer is not None)
         wanted = Rendering(self._photo, self._plate, recipe)
         _check_size(wanted, recipe)
-        writing = _Writing(wanted)
+        writing = _Writing(wanted, recipe.visible_mark)
+        marks = self._marks(recipe)
         unproven = path.with_name(f".unproven-{path.name}")
         try:
-            self._encode(unproven, recipe, writing)
+            self._encode(unproven, recipe, writing, marks)
             if recipe.c2pa:
-                self._sign(unproven, recipe, signer)
-            facts = _proven(unproven, recipe, writing, self.marks)
+                self._sign(unproven, recipe, signer, marks)
+            facts = _proven(unproven, recipe, writing, marks)
             unproven.replace(path)
         finally:
             unproven.unlink(missing_ok=True)
@@ -124,25 +129,29 @@ class Print:
             Original=origin.original,
         )
 
-    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None) -> None:
+    def _marks(self, recipe: PrintRecipe) -> Marks:
+        visible = "" if recipe.visible_mark == "none" else recipe.visible_mark
+        return replace(self.marks, VisibleMark=visible)
+
+    def _sign(self, path: Path, recipe: PrintRecipe, signer: Signer | None, marks: Marks) -> None:
         """Sign the file as it is, last of all; raises PrintError."""
         if signer is None or self._photo.ingredient is None:
             raise PrintError("a print to be signed needs a signer, and its photo's ingredient")
-        signer.sign(path, recipe.format, self.marks, self._photo.ingredient)
+        signer.sign(path, recipe.format, marks, self._photo.ingredient)
         found = read_manifest(path)
         if not found.holds:
             raise ProofError(f"its C2PA signature does not hold: {', '.join(found.codes)}")
 
-    def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing) -> None:
+    def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> None:
         header, wanted = self._photo.header, writing.rendering
         own = carried(header, has_iptc=recipe.format in WITH_IPTC)
         text = description(header.description or own.description)
         canvas = Canvas(
             width=wanted.width,
-            height=wanted.height,
+            height=writing.height,
             bits=wanted.bits,
             rows=strip_rows(wanted.width),
-            xmp=xmp_packet(self.marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
+            xmp=xmp_packet(marks, own, JPEG_ROOM if recipe.format == "jpeg" else ROOM),
             icc=rgb_profile(header.icc),
             dpi=self._photo.dpi if wanted.height == self._photo.height else None,
             description=text,
@@ -176,12 +185,20 @@ def _check_size(wanted: Rendering, recipe: PrintRecipe) -> None:
 class _Writing:
     """Passes a rendering's strips to an encoder and remembers what went by."""
 
-    def __init__(self, rendering: Rendering) -> None:
+    def __init__(self, rendering: Rendering, visible: Kind = "none") -> None:
         self.rendering = rendering
+        self.mark = visible_mark(visible, rendering.width, rendering.height)
+        self.height = rendering.height + (self.mark.below if self.mark else 0)
         self.scaled = 0
         self._sha256 = hashlib.sha256()
 
     def blocks(self) -> Iterator[Samples]:
+        """Yield what is to be written, the visible mark included."""
+        if self.mark is None:
+            return self._blocks()
+        return self.mark.lay_on(self._blocks(), strip_rows(self.rendering.width))
+
+    def _blocks(self) -> Iterator[Samples]:
         for rgb, scaled in self.rendering.blocks():
             if self.rendering.exact:
                 self._sha256.update(rgb.data)
@@ -196,7 +213,7 @@ class _Writing:
 def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> PrintFacts:
     """Read the written file back; raises ProofError where a lossless one differs."""
     wanted = writing.rendering
-    reading = read_back(path, wanted)
+    reading = read_back(path, wanted, writing.mark)
     if not read_marks(path).give_back(marks):
         raise ProofError("the written file does not give back its marks")
     if wanted.exact and (reading.max_error or reading.samples_sha256 != writing.samples_sha256):
@@ -206,7 +223,7 @@ def _proven(path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) ->
         output_sha256=file_sha256(path),
         output_format=recipe.format,
         width=wanted.width,
-        height=wanted.height,
+        height=writing.height,
         bits=wanted.bits,
         luma_sha256=reading.luma_sha256,
         luma_proof="exact" if wanted.exact else "measured",

@@ -12,6 +12,7 @@ from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture.decoders import open_source
 from photochrom.colorize.picture.luma import LumaHash, luma
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.visible import VisibleMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +28,37 @@ class Reading:
     mean_error: float
 
 
-def read_back(path: Path, wanted: Rendering) -> Reading:
-    """Decode a print's file and compare its luma; raises ProofError if it is another picture."""
+def read_back(path: Path, wanted: Rendering, mark: VisibleMark | None = None) -> Reading:
+    """Decode a print's file and compare its luma; raises ProofError if it is another picture.
+
+    What a visible mark covers is not compared, and a strip below is not hashed.
+    """
     source = open_source(path, max_pixels=1 << 62)
     header = source.header
     got = (header.width, header.height, header.bits, header.channels)
-    if got != (wanted.width, wanted.height, wanted.bits, 3):
-        raise ProofError(
-            f"the file has width, height, bits, channels {got}, "
-            f"not {(wanted.width, wanted.height, wanted.bits, 3)}"
-        )
+    must = (wanted.width, wanted.height + (mark.below if mark else 0), wanted.bits, 3)
+    if got != must:
+        raise ProofError(f"the file has width, height, bits, channels {got}, not {must}")
     lumas = LumaHash(wanted.width, wanted.height, wanted.bits)
     samples = hashlib.sha256()
-    largest = total = row = 0
-    for rgb in source.rows():
+    largest = total = covered = row = 0
+    for block in source.rows():
+        rgb = block[: max(0, wanted.height - row)]
+        if not len(rgb):
+            continue  # the strip; the file is still read to its end
         plane = luma(rgb)
         due = wanted.rows(row, row + len(rgb))
+        free = mark.outside(row, row + len(rgb), wanted.width) if mark else None
+        if free is not None:
+            covered += int((~free).sum())
         if not np.array_equal(plane, due):
             error = np.abs(plane.astype(np.int32) - due)
+            if free is not None:
+                error *= free
             largest, total = max(largest, int(error.max())), total + int(error.sum(dtype=np.int64))
         lumas.update(plane)
         if wanted.exact:
             samples.update(np.ascontiguousarray(rgb).data)
         row += len(rgb)
-    mean = total / (wanted.width * wanted.height)
+    mean = total / (wanted.width * wanted.height - covered)
     return Reading(lumas.hexdigest(), samples.hexdigest(), largest, mean)

@@ -32,8 +32,21 @@ class PrintRecipe(BaseModel):
     compression: Literal["none", "deflate", "lzw"] = Field("none", description="of tiff")
     tiled: bool = Field(False, description="tiff in tiles of 256 x 256, for image servers")
     lossless: bool = Field(False, description="webp, too, is lossless and proven exact, at 8 bit")
-
     c2pa: bool = Field(False, description="signed too; in a job it follows from `[marks]`")
+    visible_mark: Literal["none", "sign", "strip"] = Field(
+        "none", description="on access copies: a palette in the corner, or a strip below"
+    )
+
+    @field_validator("visible_mark")
+    @classmethod
+    def _on_access_copies(cls, value: str, info: ValidationInfo) -> str:
+        if value != "none" and info.data.get("format") not in ("jpeg", "webp"):
+            raise ValueError(f"{value} would change luma; choose jpeg or webp, or none")
+        if value != "none" and info.data.get("lossless"):
+            raise ValueError(f"{value} would change luma; choose lossy webp, or none")
+        if value != "none" and info.data.get("long_side") is None:
+            raise ValueError(f"{value} is for access copies; give them a long_side, or choose none")
+        return value
 
     @field_validator("lossless")
     @classmethod

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from xml.etree.ElementTree import Element, ParseError, iterparse
 from xml.sax.saxutils import escape, quoteattr
 
@@ -145,14 +146,17 @@ def prefixes_for(
 
     All maps are from namespace to prefix.
     """
-    chosen = dict(ours)
+    chosen, taken = dict(ours), set(ours.values())
     names = [name for one in properties for part in one.iter() for name in (part.tag, *part.attrib)]
     for name in names:
         space = name[1:].partition("}")[0]
-        wish = theirs.get(space, "")
-        if space not in chosen:
-            free = _PREFIX.fullmatch(wish) and wish not in chosen.values()
-            chosen[space] = wish if free else f"ns{len(chosen)}"
+        if space in chosen:
+            continue
+        prefix = theirs.get(space, "")
+        if prefix in taken or not _PREFIX.fullmatch(prefix):
+            prefix = next(new for n in count(len(taken)) if (new := f"ns{n}") not in taken)
+        chosen[space] = prefix
+        taken.add(prefix)
     return chosen
 
 

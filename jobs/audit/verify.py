@@ -16,11 +16,13 @@ from typing import Any
 
 from photochrom.colorize.errors import PhotochromError, ProofError
 from photochrom.colorize.picture import Photo, Plate
+from photochrom.colorize.picture.c2pa import is_installed, read_manifest
 from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
 from photochrom.colorize.picture.photo import file_sha256
 from photochrom.colorize.picture.proof import read_back
 from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.colorize.picture.rendering import Rendering
+from photochrom.colorize.picture.visible import visible_mark
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import AccessDenied
@@ -45,11 +47,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How much was looked at, and what was found."""
+    """How much was looked at, and what was found.
+
+    `unchecked` counts the signatures that could not be checked for want of the extra.
+    """
 
     rows: int
     prints: int
     findings: tuple[Finding, ...]
+    unchecked: int = 0
 
 
 class Verifier:
@@ -78,16 +84,29 @@ class Verifier:
         with ThreadPoolExecutor(self._threads) as threads:
             for found in threads.map(verify, rows):
                 findings += found
-        return Report(total, sum(map(len, prints.values())), tuple(findings))
+        every = [print_ for made in prints.values() for print_ in made]
+        signed = sum("c2pa" in print_["marks"] for print_ in every)
+        return Report(total, len(every), tuple(findings), 0 if is_installed() else signed)
 
-    def row(self, row: Row, prints: list[Row], file: Path | None = None) -> list[Finding]:
-        """Verify one coloured row and its prints; `file` stands for the last print's object."""
+    def row(
+        self,
+        row: Row,
+        prints: list[Row],
+        file: Path | None = None,
+        original: Photo | None = None,
+    ) -> list[Finding]:
+        """Verify one coloured row and its prints.
+
+        `file` stands for the prints' objects, `original` for the one in storage.
+        """
         findings: list[Finding] = []
         with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
             with _noting(findings, row, row["source_uri"]):
                 filed = not self._budget.fits(luma_bytes(row))
-                photo = read_original(self._sources, row, scratch, filed=filed)
+                photo = _same(original, row) or read_original(
+                    self._sources, row, scratch, filed=filed
+                )
             with _noting(findings, row, row["plate_uri"]):
                 plate = read_plate(self._store, row)
             pair = None if findings else (photo, plate)
@@ -103,6 +122,8 @@ class Verifier:
         if pair is not None:
             recipe = self._recipe(print_["print_digest"])
             _check_samples(path, Rendering(*pair, recipe), recipe, print_)
+        if "c2pa" in print_["marks"]:
+            _check_manifest(path)
         if file_sha256(path) != print_["output_sha256"]:
             raise ProofError("the file's bytes are not those of the row")
 
@@ -186,9 +207,24 @@ def _check_marks(found: FoundMarks, row: Row) -> None:
             raise ProofError(f"the mark {name} is not the row's")
 
 
+def _same(original: Photo | None, row: Row) -> Photo | None:
+    """Return the original at hand if it is the one that was colorized."""
+    return original if original and original.sha256 == row["source_sha256"] else None
+
+
+def _check_manifest(path: Path) -> None:
+    """Hold a signed print's manifest against its bytes, if the extra is there to do so."""
+    found = read_manifest(path)
+    if found.state == "none":
+        raise ProofError("its C2PA manifest is missing")
+    if found.state in ("invalid", "unreadable"):
+        raise ProofError(f"its C2PA manifest does not hold: {', '.join(found.codes)}")
+
+
 def _check_samples(path: Path, wanted: Rendering, recipe: PrintRecipe, print_: Row) -> None:
     """Hold a print's luma and colour against original and plate."""
-    reading = read_back(path, wanted)
+    mark = visible_mark(recipe.visible_mark, wanted.width, wanted.height)
+    reading = read_back(path, wanted, mark)
     if not recipe.exact:
         if reading.max_error > print_["luma_max_error"]:
             raise ProofError(

@@ -14,7 +14,7 @@ from types import FrameType
 
 import typer
 
-from photochrom.jobs.cli import colorize, doctor, marks, models, place, run, score, train
+from photochrom.jobs.cli import colorize, doctor, marks, models, place, run, score, train, verify
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (colorize, run, place, score, train, models, marks, doctor):
+for family in (colorize, run, place, verify, score, train, models, marks, doctor):
     family.register(app)
 
 

@@ -1,15 +1,14 @@
-"""status, audit, verify, print: what lies in an output place."""
+"""status, audit, print: what lies in an output place."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from photochrom.jobs.cli.common import (
-    MISMATCH,
     SOME_FAILED,
     Changes,
     Json,
@@ -23,9 +22,6 @@ from photochrom.jobs.cli.common import (
     size,
 )
 
-if TYPE_CHECKING:
-    from photochrom.jobs.audit.verify import Finding
-
 _THREADS = os.cpu_count() or 1
 
 
@@ -38,7 +34,6 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog='Example: photochrom audit OUT "SELECT row_id, outcome, reason FROM current"'
     )(audit)
-    app.command(epilog="Example: photochrom verify s3://colour/negatives")(verify)
 
 
 def status(out: Out, set_: Changes = None, json: Json = False) -> None:
@@ -97,55 +92,6 @@ def audit(
         show("", list(rows[0]) if rows else ["nothing found"], [list(row.values()) for row in rows])
 
 
-def verify(
-    targets: Annotated[list[str], typer.Argument(metavar="OUT|FILE...", help="Places or files.")],
-    out: Annotated[str | None, typer.Option(help="The place that the files came from.")] = None,
-    set_: Changes = None,
-    json: Json = False,
-) -> None:
-    """Prove places from scratch, or say all that stray files can prove; exit 4 if it fails."""
-    from photochrom.jobs.audit.stray import verify_file
-    from photochrom.jobs.audit.verify import Verifier
-
-    findings: list[Finding] = []
-    for target in targets:
-        if Path(target).is_file():
-            origin = open_place(out, set_) if out else None
-            known = (origin.store, origin.pinned) if origin else (None, None)
-            stray = verify_file(Path(target), *known)
-            findings += stray.findings
-            if not json:
-                _show_stray(stray.path, stray.marks, stray.row)
-            continue
-        place = open_place(target, set_)
-        report = Verifier(place.store, place.pinned, _THREADS).place()
-        findings += report.findings
-        if not json:
-            console.print(f"{target}: {report.rows} rows and {report.prints} prints looked at")
-    if json:
-        show_json([{"row_id": f.row_id, "subject": f.subject, "what": f.what} for f in findings])
-    elif findings:
-        show("", ["input", "object", "finding"], [(f.row_id, f.subject, f.what) for f in findings])
-    else:
-        console.print("everything is as it must be")
-    if findings:
-        raise typer.Exit(MISMATCH)
-
-
-def _show_stray(path: Path, marks: object, row: dict[str, object] | None) -> None:
-    from photochrom.colorize.picture.marks import FoundMarks
-
-    assert isinstance(marks, FoundMarks)
-    lines: list[tuple[str, object]] = [("digital source type", marks.digital_source_type or "none")]
-    if marks.marks:
-        own = {name: getattr(marks.marks, name) for name in type(marks.marks).__slots__}
-        lines += [(name, value) for name, value in own.items() if value]
-    if row:
-        names = ("row_id", "source_uri", "outcome", "operator", "finished_at")
-        lines += [(name, row[name]) for name in names]
-    show(str(path), ["mark", "value"], lines)
-
-
 def print_(
     out: Out,
     format: Annotated[str | None, typer.Option(help="tiff, png, jpeg or webp.")] = None,
@@ -154,6 +100,10 @@ def print_(
     compression: Annotated[str | None, typer.Option(help="none, deflate or lzw, of tiff.")] = None,
     tiled: Annotated[bool, typer.Option("--tiled", help="Tiff in tiles, not strips.")] = False,
     lossless: Annotated[bool, typer.Option("--lossless", help="Webp, exact at 8 bit.")] = False,
+    visible_mark: Annotated[
+        str | None,
+        typer.Option(help="sign or strip, on jpeg and webp with a long side."),
+    ] = None,
     where: Annotated[str, typer.Option(help="Which: an SQL condition on `current`.")] = "TRUE",
     set_: Changes = None,
 ) -> None:
@@ -168,6 +118,7 @@ def print_(
         compression=compression,
         tiled=tiled,
         lossless=lossless,
+        visible_mark=visible_mark,
     )
     work = Reprint(place.store, place.pinned, recipe, _THREADS)
     rows = work.missing(where)

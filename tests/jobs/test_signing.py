@@ -10,6 +10,7 @@ import pytest
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture.c2pa import is_installed, read_manifest
 from photochrom.colorize.picture.chain import make_test_chain
+from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.errors import OtherJob
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.queue import Attempt
@@ -129,6 +130,7 @@ def test_work_done_twice_is_one_print(chain: Path, tmp_path: Path) -> None:
     assert len(files(store)) == 4
     assert len(prints(store)) == 2
     drive(job)
+    assert [verify_file(path).findings for path in files(store)] == [()] * 4
     assert findings(store) == []
 
 

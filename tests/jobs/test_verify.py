@@ -49,7 +49,7 @@ def must_be_found(store: Store, words: str, count: int = 1) -> None:
     assert len(found) == count
     answer = CliRunner().invoke(app, ["verify", store.root, "--json"])
     assert answer.exit_code == 4
-    assert words in "\n".join(finding["what"] for finding in json.loads(answer.stdout))
+    assert words in "\n".join(finding["what"] for finding in json.loads(answer.stdout)["findings"])
 
 
 def rewritten(store: Store, folder: str, row: type[R], change: Callable[[R], R | None]) -> None:
@@ -286,7 +286,9 @@ def test_a_collection_may_be_called_like_our_folders(collection: str, tmp_path: 
 def words_of(path: Path, *options: str) -> tuple[int, str]:
     """Verify one file by command; return the exit code and what was found."""
     answer = CliRunner().invoke(app, ["verify", str(path), *options, "--json"])
-    return answer.exit_code, "\n".join(finding["what"] for finding in json.loads(answer.stdout))
+    return answer.exit_code, "\n".join(
+        finding["what"] for finding in json.loads(answer.stdout)["findings"]
+    )
 
 
 def test_a_print_in_its_place(place: Store) -> None:

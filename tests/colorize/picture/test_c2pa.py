@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 c2pa = pytest.importorskip("c2pa", reason="needs pip install 'photochrom[c2pa]'")
 
@@ -166,6 +169,44 @@ def test_an_originals_own_manifest_is_carried(
     (ingredient,) = found["manifests"][found["active_manifest"]]["ingredients"]
     assert ingredient["active_manifest"] in found["manifests"]
     assert ("assertion.dataHash.mismatch" in json.dumps(ingredient)) is broken
+
+
+def test_nothing_is_fetched(keys: Path, tmp_path: Path) -> None:
+    """A file may name a manifest elsewhere; to look there would tell who reads which picture."""
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    key, chain = ((keys / name).read_text() for name in ("key.pem", "chain.pem"))
+    plain = tmp_path / "plain.jpg"
+    Image.fromarray(scene(40, 50)).save(plain)
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        builder = c2pa.Builder({"claim_generator_info": [{"name": "x"}]})
+        builder.set_intent(
+            c2pa.C2paBuilderIntent.CREATE, c2pa.C2paDigitalSourceType.DIGITAL_CAPTURE
+        )
+        builder.set_no_embed()
+        builder.set_remote_url(f"http://127.0.0.1:{server.server_port}/manifest.c2pa")
+        info = c2pa.C2paSignerInfo("es256", chain.encode(), key.encode(), None)
+        with plain.open("rb") as source, (tmp_path / "remote.jpg").open("w+b") as target:
+            builder.sign(c2pa.Signer.from_info(info), "image/jpeg", source, target)
+        found = read_manifest(tmp_path / "remote.jpg")
+        with pytest.raises(c2pa.C2paError):
+            c2pa.Reader(str(tmp_path / "remote.jpg"))
+        assert asked == ["/manifest.c2pa"], "the library's own settings would look"
+        asked.clear()
+        assert read_manifest(tmp_path / "remote.jpg") == found
+        assert asked == []
+        server.shutdown()
+    assert found.state == "none"
+    assert "must fetch remote manifests" in found.codes[0]
 
 
 def test_one_signer_for_many_threads(keys: Path, signer: Signer, tmp_path: Path) -> None:

@@ -281,6 +281,6 @@ def test_marks_survive_another_tool(tmp_path: Path) -> None:
 
 
 def test_a_print_recipe_has_no_switch_for_marks() -> None:
-    """`c2pa` adds a second mark; it takes none away."""
+    """`c2pa` and `visible_mark` add to them; they take none away."""
     names = {"format", "long_side", "quality", "compression", "tiled", "lossless", "c2pa"}
-    assert set(PrintRecipe.model_fields) == names
+    assert set(PrintRecipe.model_fields) == names | {"visible_mark"}

@@ -253,6 +253,20 @@ def test_their_prefixes_never_stand_for_ours(prefix: str) -> None:
     assert made.text("{urn:photochrom:marks:1.0:}PlateSHA256") == MARKS.PlateSHA256
 
 
+def test_no_prefix_stands_for_two_namespaces() -> None:
+    """Prefixes that an original chose and those made for it are told apart."""
+    spaces = [("dc", "urn:a:"), *((f"ns{n}", f"urn:{n}:") for n in range(30)), ("rdf", "urn:z:")]
+    inside = "".join(f'<{p}:p xmlns:{p}="{uri}">{uri}</{p}:p>' for p, uri in spaces)
+    text = (
+        '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f"<r:Description>{inside}</r:Description></r:RDF>"
+    )
+    packet = read_packet(text.encode())
+    own = Carried(properties=tuple(packet.properties.values()), prefixes=packet.prefixes)
+    made = read_packet(xmp_packet(MARKS, own))
+    assert [made.text(f"{{{uri}}}p") for _, uri in spaces] == [uri for _, uri in spaces]
+
+
 def test_marks_win_the_room(tmp_path: Path) -> None:
     """A JPEG's segment holds 64 kB: the largest of the original's properties stays behind."""
     large = OWN.replace("<dc:subject>", f"<glass:Long>{'&amp;' * 20_000}</glass:Long><dc:subject>")
