@@ -63,6 +63,14 @@ class Manifest:
         """Whether there is a signature, and it is good."""
         return self.state in ("valid", "trusted")
 
+    def fault(self, anchors: str | None) -> str:
+        """Say what is wrong with it, empty if nothing is; none at all is not wrong."""
+        if self.state in ("invalid", "unreadable"):
+            return f"its C2PA manifest does not hold: {', '.join(self.codes)}"
+        if self.state == "valid" and anchors:
+            return f"it is signed by {self.signer}, whom no trust anchor vouches for"
+        return ""
+
 
 def is_installed() -> bool:
     """Tell whether the extra is there."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
+from photochrom.colorize.picture.exposure import EXIF, exposure
 from photochrom.colorize.picture.iptc import Iptc, read_iptc
 from photochrom.colorize.picture.source import Header
 from photochrom.colorize.picture.xmp import LANG, RDF, Packet, is_plain, read_packet
@@ -21,7 +22,6 @@ XMPMM = "{http://ns.adobe.com/xap/1.0/mm/}"
 IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 _TIFF = "{http://ns.adobe.com/tiff/1.0/}"
-_EXIF = "{http://ns.adobe.com/exif/1.0/}"
 
 _HOW_IT_WAS_MADE = (
     f"{IPTC_EXT}DigitalSourceType",
@@ -34,7 +34,7 @@ _HOW_IT_WAS_MADE = (
 _LEFT_BEHIND = {
     *(f"{DC}{name}" for name in ("description", "format")),
     *(f"{XMP}{name}" for name in ("MetadataDate", "ModifyDate", "Thumbnails")),
-    *(f"{_EXIF}{name}" for name in ("ColorSpace", "PixelXDimension", "PixelYDimension")),
+    *(f"{EXIF}{name}" for name in ("ColorSpace", "PixelXDimension", "PixelYDimension")),
     *(f"{PHOTOSHOP}{name}" for name in ("ColorMode", "DocumentAncestors", "ICCProfile")),
     f"{PHOTOSHOP}LegacyIPTCDigest",
     "{http://purl.org/dc/terms/}provenance",  # names a manifest of other bytes
@@ -80,16 +80,19 @@ class Carried:
 NOTHING = Carried()
 
 
-def carried(header: Header, *, has_iptc: bool) -> Carried:
+def carried(header: Header, *, has_iptc: bool, has_exif: bool = True) -> Carried:
     """Sort what an original says of itself.
 
-    Where the print's format has no place for IPTC-IIM, its captions go into properties that the
-    original's XMP lacks.
+    Where the print's format has no place for IPTC-IIM or EXIF, its captions, or when and where it
+    was taken, go into properties that the original's XMP lacks.
     """
     packet, iptc = read_packet(header.xmp), read_iptc(header.iptc)
     properties = [one for tag, one in packet.properties.items() if _is_kept(tag) and is_plain(one)]
     if not has_iptc:
         properties += _captions(iptc, packet)
+    if not has_exif:
+        found = exposure(header.exif).items()
+        properties += [_property(tag, [v], "") for tag, v in found if tag not in packet.properties]
     texts = dict(packet.alternatives(f"{DC}description"))
     description = packet.text(f"{DC}description") or header.description
     return Carried(

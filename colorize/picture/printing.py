@@ -144,7 +144,7 @@ class Print:
 
     def _encode(self, path: Path, recipe: PrintRecipe, writing: _Writing, marks: Marks) -> None:
         header, wanted = self._photo.header, writing.rendering
-        own = carried(header, has_iptc=recipe.format in WITH_IPTC)
+        own = carried(header, has_iptc=recipe.format in WITH_IPTC, has_exif=recipe.format != "tiff")
         text = description(header.description or own.description)
         canvas = Canvas(
             width=wanted.width,

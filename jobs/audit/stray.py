@@ -106,7 +106,8 @@ def verify_file(
         if store:
             said.append(Finding("", str(path), f"no current row of {store.root} knows this file"))
     else:
-        verifier = Verifier(store, pinned or read_pinned(store))
+        pinned = pinned or read_pinned(store)
+        verifier = Verifier(store, pinned, anchors=evidence.anchors)
         known = verifier.row(row, [printed], file=path, original=evidence.original)
         told = {finding.what for finding in known}
         said = known + [finding for finding in said if finding.what not in told]
@@ -159,15 +160,12 @@ def _of_marks(path: Path, marks: FoundMarks) -> list[Finding]:
 
 
 def _of_manifest(manifest: Manifest, marks: FoundMarks, evidence: Evidence) -> list[str]:
-    if manifest.state in ("invalid", "unreadable"):
-        return [f"its C2PA manifest does not hold: {', '.join(manifest.codes)}"]
-    said = []
-    if manifest.state == "valid" and evidence.anchors:
-        said.append(f"it is signed by {manifest.signer}, whom no trust anchor vouches for")
+    if fault := manifest.fault(evidence.anchors):
+        return [fault]
     own = marks.marks.OriginalSHA256 if marks.marks else ""
     if own and manifest.original_sha256 not in ("", own):
-        said.append("its C2PA manifest names another original than its marks do")
-    return said
+        return ["its C2PA manifest names another original than its marks do"]
+    return []
 
 
 def _anchors(path: Path) -> str:

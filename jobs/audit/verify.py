@@ -61,8 +61,12 @@ class Report:
 class Verifier:
     """Proves what lies in one place; many rows at a time, in threads."""
 
-    def __init__(self, store: Store, pinned: Pinned, threads: int = 2) -> None:
+    def __init__(
+        self, store: Store, pinned: Pinned, threads: int = 2, anchors: str | None = None
+    ) -> None:
+        """Take a place, and as PEM the certificates of those whose signatures count, if not all."""
         check_pixels(pinned)
+        self._anchors = anchors
         self._store, self._pinned, self._threads = store, pinned, threads
         self._sources = Sources(pinned.job.storage.source)
         self._budget = Budget(pinned.job.run.bytes_in_flight)
@@ -123,7 +127,7 @@ class Verifier:
             recipe = self._recipe(print_["print_digest"])
             _check_samples(path, Rendering(*pair, recipe), recipe, print_)
         if "c2pa" in print_["marks"]:
-            _check_manifest(path)
+            _check_manifest(path, self._anchors)
         if file_sha256(path) != print_["output_sha256"]:
             raise ProofError("the file's bytes are not those of the row")
 
@@ -212,13 +216,13 @@ def _same(original: Photo | None, row: Row) -> Photo | None:
     return original if original and original.sha256 == row["source_sha256"] else None
 
 
-def _check_manifest(path: Path) -> None:
+def _check_manifest(path: Path, anchors: str | None) -> None:
     """Hold a signed print's manifest against its bytes, if the extra is there to do so."""
-    found = read_manifest(path)
+    found = read_manifest(path, anchors)
     if found.state == "none":
         raise ProofError("its C2PA manifest is missing")
-    if found.state in ("invalid", "unreadable"):
-        raise ProofError(f"its C2PA manifest does not hold: {', '.join(found.codes)}")
+    if fault := found.fault(anchors):
+        raise ProofError(fault)
 
 
 def _check_samples(path: Path, wanted: Rendering, recipe: PrintRecipe, print_: Row) -> None:

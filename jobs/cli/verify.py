@@ -50,9 +50,12 @@ def verify(
     json: Json = False,
 ) -> None:
     """Prove places from scratch, or say all that stray files can prove; exit 4 if it fails."""
+    from photochrom.colorize.errors import SettingsError
     from photochrom.jobs.audit.stray import Evidence, verify_file
     from photochrom.jobs.audit.verify import Verifier
 
+    if original and (len(targets) > 1 or not Path(targets[0]).is_file()):
+        raise SettingsError("--original: it is that of one file; name that file alone")
     evidence = Evidence.read(original, tone_table, trust_anchors)
     files: list[Stray] = []
     places: dict[str, Report] = {}
@@ -65,7 +68,9 @@ def verify(
                 _show_file(files[-1])
             continue
         place = open_place(target, set_)
-        places[target] = Verifier(place.store, place.pinned, os.cpu_count() or 1).place()
+        threads = os.cpu_count() or 1
+        verifier = Verifier(place.store, place.pinned, threads, evidence.anchors)
+        places[target] = verifier.place()
         if not json:
             _show_place(target, places[target])
     findings = [finding for stray in files for finding in stray.findings]

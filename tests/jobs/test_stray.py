@@ -355,7 +355,30 @@ def test_a_signed_place_whose_signature_is_gone(tmp_path: Path, program: Program
     assert answer.code == 4
     assert words(answer) == "its C2PA manifest is missing"
     (report,) = answer.json["places"]
+    assert report["place"] == str(tmp_path / "out")
     assert (report["rows"], report["prints"], report["unchecked"]) == (1, 1, 0)
+
+
+@needs_c2pa
+def test_a_place_signed_by_those_who_count(tmp_path: Path, program: Program) -> None:
+    for name in ("keys", "others"):
+        make_test_chain(tmp_path / name, name)
+    write_photos(tmp_path / "scans", 1)
+    chain = [f"marks.c2pa_{name}={tmp_path}/keys/{name}.pem" for name in ("key", "chain")]
+    drive(job_of(tmp_path / "scans", tmp_path / "out", *chain))
+    ours, others = (tmp_path / name / "anchor.pem" for name in ("keys", "others"))
+    assert program("verify", tmp_path / "out", "--trust-anchors", ours).code == 0
+    strange = program("verify", tmp_path / "out", "--trust-anchors", others, "--json")
+    assert strange.code == 4
+    assert words(strange) == "it is signed by Test signer, keys, whom no trust anchor vouches for"
+
+
+def test_one_original_is_of_one_file(original: Path, program: Program) -> None:
+    paths = [printed(original, f"{name}.png") for name in "ab"]
+    for targets in (paths, [original.parent]):
+        answer = program("verify", *targets, "--original", original)
+        assert answer.code == 2
+        assert "name that file alone" in answer.err
 
 
 def test_without_the_extra_signatures_are_not_checked(

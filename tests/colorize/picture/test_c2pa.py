@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -105,6 +106,21 @@ def test_a_signed_print_is_trusted_by_who_trusts_its_authority(
     marks = read_marks(path).marks
     assert marks is not None
     assert marks.OriginalSHA256 == original.sha256
+
+
+@pytest.mark.parametrize("tool", ["exiftool", "exiv2"])
+@pytest.mark.parametrize("ending", FORMATS)
+def test_others_read_the_marks_of_a_signed_print(
+    ending: str, tool: str, signer: Signer, tmp_path: Path
+) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"needs {tool}")
+    path = printed(tmp_path, signer, ending)
+    options = ["-s3", "-XMP-iptcExt:DigitalSourceType", "-n"]
+    if tool == "exiv2":
+        options = ["-PXv", "-K", "Xmp.iptcExt.DigitalSourceType"]
+    ran = subprocess.run([tool, *options, str(path)], capture_output=True, text=True)
+    assert ran.stdout.strip() == SOURCE_TYPE
 
 
 @pytest.mark.parametrize("ending", FORMATS)

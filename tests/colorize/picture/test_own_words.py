@@ -17,6 +17,7 @@ from PIL import Image
 from photochrom.colorize.errors import PrintError
 from photochrom.colorize.picture import Photo, Print, encoders
 from photochrom.colorize.picture.carried import Carried
+from photochrom.colorize.picture.exposure import exposure
 from photochrom.colorize.picture.iptc import read_iptc, wrapped
 from photochrom.colorize.picture.marks import JPEG_ROOM, Marks, read_marks, xmp_packet
 from photochrom.colorize.picture.xmp import EMPTY, read_packet
@@ -180,6 +181,44 @@ def test_captions_go_where_there_is_a_place(source: str, ending: str, tmp_path: 
         assert found["XMP-dc:Rights"] == "City Archive"
     assert found["XMP-dc:Description"] == f"Ships at the pier {SENTENCE}"
     assert found.get("ExifTool:Warning", "[minor]").startswith("[minor]")
+
+
+@pytest.mark.skipif(EXIFTOOL is None, reason="needs exiftool")
+@pytest.mark.parametrize("ending", FORMATS)
+def test_when_and_where_it_was_taken(ending: str, tmp_path: Path) -> None:
+    """In EXIF where the format has it; in a TIFF, whose EXIF is not written, in XMP."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[36867] = "1911:05:04 10:00:00"
+    exif.get_ifd(0x8825).update({1: "S", 2: (52.0, 14.0, 30.0), 3: "E", 4: (21.0, 0.0, 45.0)})
+    Image.fromarray(scene(40, 50)).save(tmp_path / "original.jpg", exif=exif)
+    found = exiftool(printed(tmp_path, Photo.open(tmp_path / "original.jpg"), ending))
+    group = "XMP-exif" if ending == "tif" else "ExifIFD"
+    assert found[f"{group}:DateTimeOriginal"] == "1911:05:04 10:00:00"
+    where = "XMP-exif" if ending == "tif" else "Composite"
+    assert found[f"{where}:GPSLatitude"] == pytest.approx(-52.241667, abs=1e-5)
+    assert found[f"{where}:GPSLongitude"] == pytest.approx(21.0125, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {2: (52.0, 14.0), 1: "N"},
+        {2: (152.0, 0.0, 0.0), 1: "N"},
+        {2: (52.0, 14.0, 30.0), 1: "X"},
+        {2: (52.0, 14.0, 30.0)},
+    ],
+)
+def test_positions_that_are_none(values: dict[int, Any]) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update(values)
+    exif.get_ifd(0x8769)[36867] = "some day"
+    assert exposure(exif.tobytes()) == {}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("data", [None, b"", b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_broken_exif_says_nothing(data: bytes | None) -> None:
+    assert exposure(data) == {}
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]>' + OWN.partition("?>")[2]
