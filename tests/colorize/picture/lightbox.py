@@ -74,7 +74,7 @@ def packed(values: Samples, bits: int) -> bytes:
     return b"".join(rows)
 
 
-def shelvepacked(folder: Path, values: Samples, bits: int, photometric: str) -> Path:
+def shelve_packed(folder: Path, values: Samples, bits: int, photometric: str) -> Path:
     """Write values (h, w) of few bits, which fill their bytes without gaps, as a grey TIFF."""
     path = folder / "packed.tif"
     tifffile.imwrite(
