@@ -4,7 +4,7 @@ A raw file has no picture until it is developed, so how is part of the row's `de
 values between the camera's black and white levels, the camera's own white balance, AHD where there
 is a filter array, sRGB primaries and curve, 16 bits. Nothing follows the picture's content: no
 automatic brightness, no stretching, no noise reduction. The same wheel gives the same samples.
-LibRaw holds 16 bytes for each pixel.
+LibRaw holds 16 to 23 bytes for each pixel.
 """
 
 from __future__ import annotations

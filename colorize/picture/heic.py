@@ -19,13 +19,14 @@ from photochrom.colorize.picture.exif import description_of
 from photochrom.colorize.picture.luma import Samples, strips
 from photochrom.colorize.picture.source import Header, Source, corrupt, reading, refuse
 
+_ALSO_RAISED = (EOFError, SyntaxError)  # for libheif's own errors
 _CHANNELS = {"L": 1, "LA": 1, "I;16": 1, "I;16L": 1, "LA;16": 1}
 
 
 def open_heic(path: Path) -> Source:
     """Open a file by its header; raises SourceError."""
     heif = _library()
-    with reading():
+    with reading(*_ALSO_RAISED):
         opened = heif.open_heif(path, convert_hdr_to_8bit=False, bgr_mode=False)
         picture = opened[opened.primary_index]
         bits, info = int(picture.info["bit_depth"]), picture.info
@@ -53,7 +54,7 @@ def _library() -> Any:
 
 
 def _rows(path: Path, header: Header, bits: int) -> Iterator[Samples]:
-    with reading():
+    with reading(*_ALSO_RAISED):
         opened = _library().open_heif(path, convert_hdr_to_8bit=False, bgr_mode=False)
         decoded = np.asarray(opened[opened.primary_index])
         decoded = decoded if decoded.ndim == 3 else decoded[..., None]

@@ -108,6 +108,8 @@ def sniff(head: bytes) -> str:
 def _by_brand(head: bytes) -> str:
     """Name an ISO media file by the brands in its first box."""
     size = int.from_bytes(head[:4], "big")
+    if len(head) < min(size, 256):
+        corrupt("the file ends in its first box")
     brands = {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))}
     for name, ours in _BRANDS:
         if brands & ours:

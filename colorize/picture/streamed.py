@@ -8,6 +8,7 @@ or an interlaced PNG the whole picture.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,16 +35,18 @@ _UNSAID = (25.4, 71.984, 72.0)  # what libvips says of TIFF and WebP, PNG, JPEG 
 def open_streamed(file: Path | bytes, name: str) -> Source:
     """Open a file of a known kind, or its bytes, with libvips; raises SourceError."""
     with _vips_errors():
-        image = _image(file, "warning" if name == "jpeg" else "error")
+        image = _image(file, name, "warning" if name == "jpeg" else "error")
         header = _header(image, name)
     return Source(header, lambda: _rows(file, image, name))
 
 
-def _image(file: Path | bytes, fail_on: str) -> Any:
+def _image(file: Path | bytes, name: str, fail_on: str) -> Any:
+    """Open a picture by its own loader: the general one takes `[page=1]` in a name for an order."""
+    loader = {"avif": "heif"}.get(name, name) + "load"
     how = {"access": "sequential", "fail_on": fail_on}
     if isinstance(file, bytes):
-        return pyvips.Image.new_from_buffer(file, "", **how)
-    return pyvips.Image.new_from_file(str(file), **how)
+        return getattr(pyvips.Image, f"{loader}_buffer")(file, **how)
+    return getattr(pyvips.Image, loader)(os.fsencode(file), **how)
 
 
 def _rows(file: Path | bytes, image: Any, name: str) -> Iterator[Samples]:
@@ -55,7 +58,7 @@ def _rows(file: Path | bytes, image: Any, name: str) -> Iterator[Samples]:
             except pyvips.Error as error:
                 if first or name != "jpeg" or not _only_odd(str(error)):
                     raise
-                image = _image(file, "error")
+                image = _image(file, name, "error")
                 region = pyvips.Region.new(image)
                 block = _fetch(region, image, first, last)
             yield _kept(image, block)

@@ -3,9 +3,9 @@
 
     python verify.py ORIGINAL PLATE PRINT [TONE_TABLE]
 
-For full-size lossless prints (TIFF, PNG). Says `luma: exact` when the print's luma is the
-original's through its tone table, and `colour: exact` when its colour is the plate's; exits with 4
-when either differs. The rules are in rules.md beside this file.
+For full-size lossless prints (TIFF, PNG) of TIFFs, PNGs, JPEGs and WebPs. Says `luma: exact` when
+the print's luma is the original's through its tone table, and `colour: exact` when its colour is
+the plate's; exits with 4 when either differs. The rules are in rules.md beside this file.
 """
 
 import struct
@@ -29,7 +29,8 @@ def samples(path):
         data = np.moveaxis(data, 0, -1) if data.ndim == 3 and page.planarconfig == 2 else data
         if data.dtype.kind == "f":
             data = np.rint(data.astype(float) * 65535).astype(np.uint16)
-        data = data * 16 + data // 256 if page.bitspersample == 12 else data
+        n = page.bitspersample  # 10, 12 and 14 bits are spread over 16
+        data = data << (16 - n) | data >> (2 * n - 16) if n in (10, 12, 14) else data
         few = 255 // (2 ** page.bitspersample - 1)  # 1, 2 and 4 bits span 0 to 255
         data = data.astype(np.uint8) * np.uint8(few) if few > 1 else data
         data = np.iinfo(data.dtype).max - data if page.photometric == 0 else data

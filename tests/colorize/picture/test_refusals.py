@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import resource
 import struct
 import subprocess
@@ -292,8 +293,8 @@ def lying_jpeg(content: bytes) -> bytes:
 
 
 def lying_heif(content: bytes) -> bytes:
-    at = content.index(b"ispe") + 8
-    return content[:at] + struct.pack(">II", 30_000, 30_000) + content[at + 8 :]
+    large = b"ispe" + struct.pack(">3I", 0, 30_000, 30_000)
+    return re.sub(b"ispe.{12}", large, content, flags=re.DOTALL)
 
 
 LIES: dict[str, Callable[[], bytes]] = {
@@ -303,7 +304,7 @@ LIES: dict[str, Callable[[], bytes]] = {
     "jpeg-lossless": lambda: lying_jpeg(whole("jpeg-lossless")),
     "jpeg-12": lambda: lying_jpeg(whole("jpeg-12")),
     "jpeg-ls": lambda: lying_jpeg(whole("jpeg-ls")),
-    "heic": lambda: lying_heif(whole("heic")),
+    "heic": lambda: lying_heif(_heic(scene(64, 64))),
     "avif": lambda: lying_heif(whole("avif")),
     "png": lying_png,
     "tiff": lambda: lying_tiff(1),
@@ -315,13 +316,15 @@ LIES: dict[str, Callable[[], bytes]] = {
 def opened_in_a_small_process(path: Path) -> tuple[str, int]:
     """Open a file where 3 GB of addresses are all; return what came of it, and the growth in kB."""
     code = (
-        "import resource, sys\n"
+        "import re, sys\n"
         "from photochrom.colorize.errors import SourceError\n"
         "from photochrom.colorize.picture import Photo\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "def peak():\n"  # ru_maxrss would begin at this process's own
+        "    return int(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])\n"
+        "before = peak()\n"
         "try:\n    Photo.open(sys.argv[1])\n    print('read')\n"
         "except SourceError as error:\n    print(error.reason)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "print(peak() - before)\n"
     )
     limit = 3 << 30
     done = subprocess.run(
@@ -388,105 +391,3 @@ def test_a_flipped_bit_in_a_png_is_corrupt(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 4
     (tmp_path / "flipped.png").write_bytes(bytes(content))
     assert reason_of(tmp_path / "flipped.png") is Fault.CORRUPT
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(*chunks: bytes) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-def with_short_strips() -> bytes:
-    """Say of every strip that it has half the bytes it has."""
-    content = by_tifffile(GREY8, photometric="minisblack", rowsperstrip=10)
-    return content.replace(struct.pack("<4I", *[480] * 4), struct.pack("<4I", *[240] * 4))
-
-
-def tile_bomb() -> bytes:
-    """Say that a picture of 40 x 48 pixels is one tile of a billion."""
-    content = by_tifffile(GREY8, photometric="minisblack", compression="zstd", tile=(48, 48))
-    for tag in (322, 323):
-        at = content.index(struct.pack("<H", tag))
-        entry = struct.pack("<HHII", tag, 4, 1, 1 << 15)
-        content = content[:at] + entry + content[at + 12 :]
-    return content
-
-
-HEADER = chunk(b"IHDR", struct.pack(">2I5B", 48, 40, 8, 0, 0, 0, 0))
-PIXELS = zlib.compress(bytes(49 * 40))
-ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "a chunk that says it has 2 GB": (
-        "corrupt",
-        lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"tEXt")[:57],
-    ),
-    "pixels that say they have 2 GB": (
-        "corrupt",
-        lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"IDAT" + PIXELS),
-    ),
-    "a header whose check fails": (
-        "corrupt",
-        lambda: png(HEADER[:-1] + b"\0", chunk(b"IDAT", PIXELS), chunk(b"IEND", b"")),
-    ),
-    "pixels whose check fails": (
-        "corrupt",
-        lambda: png(HEADER, chunk(b"IDAT", PIXELS)[:-1] + b"\0", chunk(b"IEND", b"")),
-    ),
-    "a text that unpacks to 100 MB": (
-        "read",
-        lambda: png(
-            HEADER,
-            chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000))),
-            chunk(b"IDAT", PIXELS),
-            chunk(b"IEND", b""),
-        ),
-    ),
-    "ten thousand pixels of one byte": (
-        "corrupt",
-        lambda: png(HEADER, chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b"")),
-    ),
-    "strips said to be shorter": ("corrupt", with_short_strips),
-    "a tile of a billion pixels": ("corrupt", tile_bomb),
-    "a web page behind a picture": ("read", lambda: by_pillow("JPEG") + b"<html><script>"),
-    "a picture behind a web page": ("not_an_image", lambda: b"<html>" + by_pillow("JPEG")),
-    "a picture behind a PDF": ("unsupported", lambda: b"%PDF-1.7\n" + by_pillow("JPEG")),
-    "an archive behind a picture": ("read", lambda: by_pillow("PNG") + b"PK\x03\x04" + bytes(99)),
-    "boxes without end": ("corrupt", lambda: jp2(b"") + box(b"free", b"") * 10_000),
-    "a box of no size": ("corrupt", lambda: jp2(b"")[:20] + bytes(64)),
-}
-
-
-@pytest.mark.parametrize("kind", ODD)
-def test_oddities_take_little_memory(kind: str, tmp_path: Path) -> None:
-    wanted, make = ODD[kind]
-    (tmp_path / "odd").write_bytes(make())
-    outcome, grown = opened_in_a_small_process(tmp_path / "odd")
-    assert outcome == wanted
-    assert grown < 50_000, "kilobytes"
-
-
-NAMES = [
-    "Brücke 東京 \N{CAMERA}.jpg",
-    "a" * 251 + ".tif",
-    "[1]*?.png",
-    "-o.webp",
-    " .jpg",
-    "x\ny.jpg",
-]
-NAMES += ["scan.png[page=1]", "%d.tif", "e\N{COMBINING ACUTE ACCENT}.jp2"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", ["png", "tiff", "tiff-zstd", "jp2", "jxl", "heic"])
-def test_a_name_is_only_a_name(kind: str, name: str, tmp_path: Path) -> None:
-    (tmp_path / "plain").write_bytes(whole(kind))
-    (tmp_path / name).write_bytes(whole(kind))
-    assert np.array_equal(Photo.open(tmp_path / name).luma, Photo.open(tmp_path / "plain").luma)
-
-
-def test_a_path_of_a_thousand_bytes(tmp_path: Path) -> None:
-    folder = tmp_path.joinpath(*["b" * 200] * 5)
-    folder.mkdir(parents=True)
-    (folder / "scan.jp2").write_bytes(whole("jp2"))
-    assert Photo.open(folder / "scan.jp2").luma.shape == (60, 80)

@@ -87,7 +87,9 @@ ORIGINALS: dict[str, Callable[[Path], Path]] = {
     "one column": by_tifffile(grain(700, 1)),
     "2 bits": by_hand(2, "minisblack"),
     "4 bits": by_hand(4, "miniswhite"),
+    "10 bits": by_hand(10, "miniswhite"),
     "12 bits": by_hand(12, "minisblack"),
+    "14 bits": by_hand(14, "minisblack"),
     "12-bit miniswhite": by_hand(12, "miniswhite"),
     "float": by_tifffile(np.random.default_rng(3).random((61, 47), np.float32)),
 } | {f"orientation {n}": by_tifffile(grain(61, 47, bits=16), **turned(n)) for n in range(2, 9)}
