@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ class FiledPlane:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._line = shape[1] * self.dtype.itemsize
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as this
+        weakref.finalize(self, self._file.close)
         os.truncate(self._file.fileno(), shape[0] * self._line)
 
     @property
