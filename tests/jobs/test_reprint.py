@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,12 +155,11 @@ def test_a_place_that_was_moved_is_printed_where_it_is(place: Store, tmp_path: P
         ({"long_side": 3}, "--long-side: "),
         ({"quality": 0}, "--quality: "),
         ({"compression": "zip"}, "--compression: "),
+        ({"lossless": True}, "--lossless: .*jpeg cannot be lossless"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_named_by_its_option(
-    asked: dict[str, object], words: str
-) -> None:
-    options = dict.fromkeys(("format", "long_side", "quality", "compression")) | asked
+def test_a_recipe_that_cannot_be_is_named_by_its_option(asked: dict[str, Any], words: str) -> None:
+    options = {"format": "jpeg", "long_side": None} | asked
     with pytest.raises(SettingsError, match=words):
         print_recipe(**options)
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.settings import Job, load_job, print_digest
 from tests.jobs.archive import job_of
 
@@ -100,7 +101,7 @@ def test_later_changes_win_over_earlier_and_over_the_file(job_file: Path) -> Non
         ),
         ("colour=1", "allow, columns, limits, manifest"),
         ("storage.source.key=1", "access_key_env, anonymous, endpoint"),
-        ("print.q=1", "compression, format, long_side, quality"),
+        ("print.q=1", "compression, format, long_side, lossless, quality, tiled"),
         ("storage.sink=1", "output, source"),
     ],
 )
@@ -186,3 +187,11 @@ def test_a_print_digest_follows_the_recipe_alone() -> None:
     assert len(job.print_digest) == 16
     assert job_of("other", "place", "run.replicas=9").print_digest == job.print_digest
     assert job_of("scans", "out", "print.quality=91").print_digest != job.print_digest
+    assert job_of("scans", "out", "print.tiled=true").print_digest != job.print_digest
+
+
+def test_prints_of_0_1_0_keep_their_digests() -> None:
+    """Recipes have more fields now; those filed under the first four must stay findable."""
+    assert print_digest(PrintRecipe()) == "cd9910f78608f99c"
+    assert print_digest(PrintRecipe(format="tiff", compression="deflate")) == "40c13e3eb5853594"
+    assert print_digest(PrintRecipe(tiled=False, lossless=False)) == "cd9910f78608f99c"

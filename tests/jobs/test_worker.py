@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from photochrom.cluster import PoolError
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.generator.echo import EchoGenerator
-from photochrom.colorize.picture import reading_room
+from photochrom.colorize.picture import photo, reading_room
+from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.queue import Attempt, Shard
@@ -134,6 +136,26 @@ def test_carefully_and_in_batches_give_the_same(job_folder: Path) -> None:
     plates = [keys(place_of(job), "plates") for job in (one, many, careful)]
     assert plates[0] == plates[1] == plates[2]
     assert len(plates[0]) == 6
+
+
+@pytest.mark.parametrize(("room", "filed"), [(1, 16), (1 << 20, 0)])
+def test_photos_beyond_the_room_lie_in_files(
+    room: int, filed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When they are painted, and when they are verified."""
+    made: list[FiledPlane] = []
+
+    class Counted(FiledPlane):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(photo, "FiledPlane", Counted)
+    write_photos(tmp_path / "scans", 8)
+    job = job_of(tmp_path / "scans", tmp_path / "out", f"run.bytes_in_flight={room}")
+    drive(job)
+    assert findings(place_of(job)) == []
+    assert len(made) == filed
 
 
 def test_no_room_means_one_photo_at_a_time(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from photochrom.colorize.errors import PrintError, ProofError
 from photochrom.colorize.picture import (
@@ -203,11 +203,19 @@ def test_plates_only_prints_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "width"), [("jpg", 65_501), ("webp", 16_384)])
-def test_a_print_too_wide_for_its_format(ending: str, width: int, tmp_path: Path) -> None:
+def test_a_print_too_wide_for_its_format(
+    ending: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photo = Photo.open(shelve(tmp_path, grain(2, width)))
-    with pytest.raises(PrintError, match=r"too large|dimension"):
+    monkeypatch.setattr(rendering, "merge", None)  # it must not come so far
+    with pytest.raises(
+        PrintError, match=rf"{width} x 2 pixels are too large .* {width - 1:,} a side"
+    ):
         plate_for(photo).print_on(photo).save(tmp_path / f"print.{ending}")
     assert [file.name for file in tmp_path.iterdir()] == ["original.tif"]
+
+
+WRITERS = {"tif": "write_tiff", "png": "write_png", "webp": "write_vips"}
 
 
 def flipping(write: Callable[..., None]) -> Callable[..., None]:
@@ -224,6 +232,25 @@ def flipping(write: Callable[..., None]) -> Callable[..., None]:
         write(path, canvas, changed(), *args, **kw)
 
     return broken
+
+
+@pytest.mark.parametrize(("ending", "width"), [("jpg", 65_500), ("webp", 16_383)])
+def test_a_print_as_wide_as_its_format(ending: str, width: int, tmp_path: Path) -> None:
+    photo = Photo.open(shelve(tmp_path, grain(2, width)))
+    assert plate_for(photo).print_on(photo).save(tmp_path / f"print.{ending}").width == width
+
+
+@pytest.mark.parametrize(("quality", "kept"), [(89, False), (90, True)])
+def test_jpeg_halves_its_colour_below_90(quality: int, kept: bool, tmp_path: Path) -> None:
+    photo = Photo.open(shelve(tmp_path, scene(60, 60)))
+    plate_for(photo).print_on(photo).save(tmp_path / "print.jpg", PrintRecipe(quality=quality))
+    with Image.open(tmp_path / "print.jpg") as image:
+        assert (JpegImagePlugin.get_sampling(image) == 0) is kept
+
+
+def test_jpeg_cannot_be_lossless() -> None:
+    with pytest.raises(ValueError, match="choose tiff, png or webp"):
+        PrintRecipe(format="jpeg", lossless=True)
 
 
 def narrower(write: Callable[..., None]) -> Callable[..., None]:
@@ -245,12 +272,13 @@ def off_by_one(
 
 
 def refuses(path: Path, photo: Photo) -> None:
+    recipe = PrintRecipe(format=format_of(path), lossless=path.suffix == ".webp")
     with pytest.raises(ProofError):
-        plate_for(photo, mild_chroma()).print_on(photo, ORIGIN).save(path)
+        plate_for(photo, mild_chroma()).print_on(photo, ORIGIN).save(path, recipe)
     assert [file.name for file in path.parent.iterdir()] == ["original.tif"]
 
 
-@pytest.mark.parametrize(("ending", "writer"), [("tif", "write_tiff"), ("png", "write_png")])
+@pytest.mark.parametrize(("ending", "writer"), list(WRITERS.items()))
 @pytest.mark.parametrize("breaking", [flipping, narrower])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_broken_encoder_is_caught(

@@ -131,3 +131,9 @@ def test_fit_keeps_the_aspect(width: int, height: int, long_side: int) -> None:
 
 def test_fit_without_a_long_side_is_full_size() -> None:
     assert fit(123, 45, None) == (123, 45)
+
+
+@pytest.mark.parametrize("height", [65_536, 65_537, 140_000])
+def test_the_tallest_planes_do_not_overflow(height: int) -> None:
+    made = area(np.full((height, 3), 65535, np.uint16), 2, 5)
+    assert (made == 65535).all()
