@@ -57,7 +57,7 @@ def settings(
     long_side: int | None,
     model: str,
     render_size: int | str = "auto",
-    negative: bool = False,
+    tone: str = "auto",
     *,
     weights: str | None = None,
     precision: str = "auto",
@@ -72,7 +72,7 @@ def settings(
         "model": model,
         "weights": weights,
         "render_size": render_size,
-        "tone": "negative" if negative else "auto",
+        "tone": tone,
         "precision": precision,
     }
     recipe = {"format": format, "long_side": long_side}
@@ -141,6 +141,9 @@ class Few:
             if photo.in_colour:
                 return Result(str(path), Outcome.SKIPPED, Reason.ALREADY_COLOUR)
             tone = photo.tone_table(self._settings.paint.tone)
+            if tone.kind == "unknown":
+                why = f"positive or negative? {tone.evidence}: say --positive or --negative"
+                return Result(str(path), Outcome.SKIPPED, Reason.TONE_UNKNOWN, why)
             plate = self._colorizer.paint([photo], self._settings.paint.render_size, [tone])[0]
             if isinstance(plate, Failure):
                 raise plate.error

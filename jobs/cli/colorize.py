@@ -51,13 +51,20 @@ def colorize(
     negative: Annotated[
         bool, typer.Option("--negative", help="The photos are scans of film negatives.")
     ] = False,
+    positive: Annotated[
+        bool, typer.Option("--positive", help="They are not; left out, each photo is looked at.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""
+    from photochrom.colorize.errors import SettingsError
     from photochrom.jobs.few import Few, settings
 
+    if negative and positive:
+        raise SettingsError("--negative and --positive: a photo is one or the other")
+    tone = "negative" if negative else "positive" if positive else "auto"
     asked = settings(
-        format, long_side, model, render_size, negative, weights=weights, precision=precision
+        format, long_side, model, render_size, tone, weights=weights, precision=precision
     )
     few = Few(asked, out)
     pairs = few.targets(paths)
