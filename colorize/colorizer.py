@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.colorize.errors import ModelError, OutOfMemory
+from photochrom.colorize.errors import ModelError, OutOfMemory, ToneUnknown
 from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
@@ -110,7 +110,8 @@ class Colorizer:
         """Paint photos, those of one render size as one batch; order and length are kept.
 
         `render_size` is the square that the generator sees, a multiple of 16, or `auto_render_size`
-        decides. Without `tones` every photo is taken for a positive, or for what its own file says.
+        decides. Without `tones` every photo is taken for what it shows, and one that does not show
+        whether it is a negative is not painted: ToneUnknown.
         Out of memory, a batch is halved until it fits, and later batches of that size from the
         start; a single photo is painted at 3/4 of the size, and again, but only down to `smallest`,
         a multiple of 16 too.
@@ -119,10 +120,13 @@ class Colorizer:
         """
         tables = [photo.tone_table("auto") for photo in photos] if tones is None else tones
         batches: dict[int, list[int]] = {}
-        for index, photo in enumerate(photos):
+        made: dict[int, Plate | Failure] = {}
+        for index, (photo, table) in enumerate(zip(photos, tables, strict=True)):
+            if table.kind == "unknown":
+                made[index] = Failure(ToneUnknown(f"positive or negative? {table.evidence}"))
+                continue
             batches.setdefault(self.size_for(photo, render_size), []).append(index)
         toned = list(zip(photos, tables, strict=True))
-        made: dict[int, Plate | Failure] = {}
         for size, members in batches.items():
             batch = _Batch([toned[index] for index in members], size)
             made |= zip(members, self._paint(batch, smallest, confidence), strict=True)

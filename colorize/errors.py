@@ -3,6 +3,7 @@
 PhotochromError
 ├── SettingsError          the user asked for something that cannot be
 ├── SourceError            this photograph cannot be used; .reason is from the closed list
+├── ToneUnknown            neither it nor anybody says whether this photograph is a negative
 ├── PrintError             a print cannot be written in this format
 │   └── ProofError         what was written is not its original plus its plate
 ├── ModelError             the generator cannot be loaded or cannot paint
@@ -48,6 +49,10 @@ class SourceError(PhotochromError):
 
     def __reduce__(self) -> tuple[type[SourceError], tuple[Fault, str]]:
         return type(self), (self.reason, str(self))
+
+
+class ToneUnknown(PhotochromError):  # noqa: N818 - reads as what it is
+    """Nobody says whether a photograph is a positive or a negative, and it doesn't show it."""
 
 
 class PrintError(PhotochromError):

@@ -6,7 +6,7 @@ It holds no truth: everything it knows it read from the output place, so it may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,7 +33,7 @@ from photochrom.jobs.plan import (
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
 from photochrom.jobs.records import PlanRow
-from photochrom.jobs.retry import failed_ids, plan_retry
+from photochrom.jobs.retry import ALL_FAILED, Again, asked_for, plan_retry
 from photochrom.jobs.settings import Job
 from photochrom.jobs.store import Store
 from photochrom.jobs.summary import Summary, summarize
@@ -111,16 +111,16 @@ class Driver:
             plans = extend(self._store, self._order.job.run, self._order.rows, sample)
         return self._work(plans)
 
-    def retry(self, reasons: Collection[str] = ()) -> Summary:
+    def retry(self, again: Again = ALL_FAILED) -> Summary:
         """Do failed rows again, all or by reason, and what is not committed.
 
         A failed input whose file has been mended has another version: it is planned as new.
         """
         pin(self._store, self._order.pinned)
         run = self._order.job.run
-        failed = failed_ids(self._store, reasons)
+        failed = set(asked_for(self._store, again).values())
         extend(self._store, run, [row for row in self._order.rows if row.row_id in failed])
-        return self._work(plan_retry(self._store, run, reasons))
+        return self._work(plan_retry(self._store, run, again))
 
     def _work(self, plans: list[Plan]) -> Summary:
         """Do what these plans hold and no commit covers."""

@@ -61,7 +61,7 @@ def settings(
     long_side: int | None,
     model: str,
     render_size: int | str = "auto",
-    negative: bool = False,
+    tone: str = "auto",
     *,
     weights: str | None = None,
     precision: str = "auto",
@@ -78,7 +78,7 @@ def settings(
         "model": model,
         "weights": weights,
         "render_size": render_size,
-        "tone": "negative" if negative else "auto",
+        "tone": tone,
         "precision": precision,
     }
     keys = {"c2pa_key": c2pa_key, "c2pa_chain": c2pa_chain}
@@ -151,6 +151,9 @@ class Few:
             if photo.in_colour:
                 return Result(str(path), Outcome.SKIPPED, Reason.ALREADY_COLOUR)
             tone = photo.tone_table(self._settings.paint.tone)
+            if tone.kind == "unknown":
+                why = f"positive or negative? {tone.evidence}: say --positive or --negative"
+                return Result(str(path), Outcome.SKIPPED, Reason.TONE_UNKNOWN, why)
             plate = self._colorizer.paint([photo], self._settings.paint.render_size, [tone])[0]
             if isinstance(plate, Failure):
                 raise plate.error

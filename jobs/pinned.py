@@ -10,9 +10,15 @@ import getpass
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.generator.known import find_model
@@ -20,7 +26,7 @@ from photochrom.colorize.picture import PIXELS
 from photochrom.jobs.errors import JobError, NotFound, OtherJob
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import SCHEMA_VERSION
-from photochrom.jobs.settings import Job, print_digest
+from photochrom.jobs.settings import Job, Roll, print_digest
 from photochrom.jobs.store import Store
 from photochrom.jobs.weights import weights_sha256
 
@@ -48,7 +54,16 @@ class PaintRecipe(BaseModel):
     precision: str
     compiled: bool = False
     confidence: bool = False
+    collections: dict[str, Roll] = {}
     pixels: int = PIXELS
+
+    @model_serializer(mode="wrap")
+    def _as_used(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `collections` where there are none, as recipes did before there were any."""
+        values: dict[str, Any] = plain(self)
+        return (
+            values if self.collections else {k: v for k, v in values.items() if k != "collections"}
+        )
 
     @property
     def digest(self) -> str:
@@ -90,6 +105,7 @@ def paint_recipe(job: Job) -> PaintRecipe:
         precision=model.precision if paint.precision == "auto" else paint.precision,
         compiled=paint.compiled,
         confidence=paint.confidence,
+        collections=paint.collections,
     )
 
 

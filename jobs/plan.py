@@ -124,10 +124,15 @@ def _is_new(row: PlanRow, planned: PlanRow | None) -> bool:
     """Say whether an input must be planned: unknown, changed, or to be treated differently."""
     if planned is None:
         return True
-    orders = [(one.source_uri, one.tone, one.restriction, one.skip) for one in (row, planned)]
+    orders = [(one.source_uri, _tone(one), one.restriction, one.skip) for one in (row, planned)]
     if orders[0] != orders[1]:
         return True
     return bool(row.source_version) and row.source_version != planned.source_version
+
+
+def _tone(row: PlanRow) -> str:
+    """Return what the manifest said of a row's tone, whatever a retry said since."""
+    return "" if row.tone_by else row.tone
 
 
 def open_shards(plans: Iterable[Plan], standing: Collection[str]) -> list[Shard]:

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     ALREADY_COLOUR = "already_colour"
     ARCHIVED_STORAGE = "archived_storage"
     RESTRICTED = "restricted"
+    TONE_UNKNOWN = "tone_unknown"
     # failed: the file; the same words as colorize.errors.Fault
     EMPTY = "empty"
     NOT_AN_IMAGE = "not_an_image"

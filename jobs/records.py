@@ -69,6 +69,7 @@ class PlanRow:
     shard_key: str
     skip: str
     tone: str
+    tone_by: str = ""
     collection: str
     rights: str
     restriction: str

@@ -9,11 +9,20 @@ import tomllib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture.film import Film
 from photochrom.colorize.picture.reading_room import ReadingLimits
 from photochrom.colorize.picture.recipe import PrintRecipe
 from photochrom.jobs.identity import digest
@@ -52,6 +61,25 @@ class Columns(_Settings):
     storage_class: str = "storage_class"
 
 
+class Roll(_Settings):
+    """What a collection's photos have in common: their tone and, of negatives, their film."""
+
+    tone: Literal["auto", "positive", "negative"] = "auto"
+    base: float | None = Field(None, gt=0, le=1, description="clear film, of the sample range")
+    densest: float | None = Field(None, ge=0, lt=1, description="what prints white, likewise")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Roll:
+        if self.base is not None and self.densest is not None and self.densest >= self.base:
+            raise ValueError("densest must be less than base: film is brightest where it is clear")
+        return self
+
+    @property
+    def film(self) -> Film:
+        """What its negatives are turned over by."""
+        return Film(self.base, self.densest)
+
+
 class Paint(_Settings):
     """The paint recipe, as asked for: all that decides a plate."""
 
@@ -67,7 +95,11 @@ class Paint(_Settings):
         None, description="out of memory, paint a photo so small rather than fail it"
     )
     tone: Literal["auto", "positive", "negative"] = Field(
-        "auto", description="of photos whose manifest row does not say"
+        "auto", description="of photos whose manifest row or collection does not say"
+    )
+    collections: dict[str, Roll] = Field(
+        {},
+        description="by name: `tone`, and one `base` and `densest` for all of a roll's negatives",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of the generator; auto is the model's own, the same everywhere"
@@ -286,5 +318,10 @@ def _is_type(part: int | str) -> bool:
 
 def _siblings(location: tuple[int | str, ...], model: Any) -> list[str]:
     for part in location[:-1]:
-        model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
+        if isinstance(part, int):
+            model = get_args(model)[0]
+        elif get_origin(model) is dict:
+            model = get_args(model)[1]
+        else:
+            model = model.model_fields[part].annotation
     return sorted(model.model_fields)

@@ -21,7 +21,7 @@ from photochrom.jobs.printer import Printer
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Reason, reason_of
 from photochrom.jobs.records import PrintedRow
-from photochrom.jobs.settings import Job
+from photochrom.jobs.settings import Job, Roll
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 from photochrom.jobs.task import Task
@@ -65,6 +65,8 @@ class Steps:
                 task.skip(Reason.ALREADY_COLOUR)
             tone = self._tone(task, photo)
             task.opened(photo, tone)
+            if tone.kind == "unknown" and not task.over:
+                task.skip(Reason.TONE_UNKNOWN)
             if not task.over:
                 size = self._colorizer.size_for(photo, self._job.paint.render_size)
                 photo.square(size, tone)  # here, not while the GPU waits
@@ -124,13 +126,20 @@ class Steps:
         return to_be_signed(photo, path, task.row.row_id, self._signer)
 
     def _tone(self, task: Task, photo: Photo) -> ToneTable:
-        """Choose by the manifest's word first, then the job's, then the file's."""
-        for setting, evidence in ((task.row.tone, "manifest"), (self._job.paint.tone, "job")):
+        """Choose by who says it first: manifest, retry, collection, job; else by the photo."""
+        paint = self._job.paint
+        roll = paint.collections.get(task.row.collection, Roll())
+        said = (
+            (task.row.tone, task.row.tone_by or "manifest"),
+            (roll.tone, "collection"),
+            (paint.tone, "job"),
+        )
+        for setting, evidence in said:
             if setting == "negative":
-                return photo.tone_table("negative", evidence)
+                return photo.tone_table("negative", evidence, roll.film)
             if setting == "positive":
                 return photo.tone_table("positive", evidence)
-        return photo.tone_table("auto")
+        return photo.tone_table("auto", film=roll.film)
 
     def _store_plate(self, task: Task) -> None:
         assert task.plate

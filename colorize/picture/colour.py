@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_RESIDUAL = 6.0  # Lab units: above what paper, scanner noise and JPEG leave behind
-_BLUR = 5  # pixels: scanner noise has no extent, colour has
-_SHARE = 0.05  # of the picture: a colour target or a stamp in the frame is not a colour photo
+_RESIDUAL = 3.5  # Lab units: above what paper, scanner noise and JPEG leave behind
+_BLUR = 9  # pixels: scanner noise has no extent, colour has
+_MARGIN = 0.1  # of each side: targets, wedges, mounts and rebates lie along the edges
+_SHARE = 0.05  # of what is left: a stamp in the frame is not a colour photo
 _LEVELS = 16
 
 _TO_XYZ = np.array(
@@ -23,10 +24,16 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 def is_colour(rgb: NDArray[np.float64]) -> bool:
     """Tell whether a sample of a picture, (h, w, 3) sRGB in [0, 1], shows real colour."""
-    lab = _lab(_blurred(rgb)).reshape(-1, 3)
+    lab = _lab(_blurred(_middle(rgb))).reshape(-1, 3)
     residual = lab[:, 1:] - _tint(lab)
     magnitude = np.hypot(residual[:, 0], residual[:, 1])
     return bool((magnitude > _RESIDUAL).mean() > _SHARE)
+
+
+def _middle(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave out the margin, but for pictures of a few pixels."""
+    down, across = (int(np.ceil(side * _MARGIN)) if side > 9 else 0 for side in rgb.shape[:2])
+    return rgb[down : len(rgb) - down, across : rgb.shape[1] - across]
 
 
 def _blurred(rgb: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -61,6 +61,13 @@ def strips(height: int, width: int, pixels: int = STRIP_PIXELS) -> Iterator[tupl
         yield first, min(first + rows, height)
 
 
+def thinned(plane: Rows, step: int) -> Samples:
+    """Return every `step`-th sample of every `step`-th row."""
+    return np.concatenate(
+        [plane[first:last][-first % step :: step, ::step] for first, last in strips(*plane.shape)]
+    )
+
+
 class LumaHash:
     """The sha256 of a picture's canonical luma bytes, fed in strips.
 

@@ -16,6 +16,7 @@ from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.colour import is_colour
 from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
 from photochrom.colorize.picture.filed import FiledPlane, Place
+from photochrom.colorize.picture.film import Film
 from photochrom.colorize.picture.luma import (
     Rows,
     Samples,
@@ -107,9 +108,15 @@ class Photo:
         dpi = self.header.dpi
         return (dpi[1], dpi[0]) if dpi and self.header.orientation >= 5 else dpi
 
-    def tone_table(self, setting: ToneSetting, evidence: str = "") -> ToneTable:
-        """Choose this photo's tone table by the job's or the manifest's word."""
-        return ToneTable.decide(setting, self.luma, evidence or self.header.tone_evidence)
+    def tone_table(
+        self, setting: ToneSetting, evidence: str = "", film: Film | None = None
+    ) -> ToneTable:
+        """Choose this photo's tone table by the job's or the manifest's word, or by what it shows.
+
+        `film` is what the negatives of a roll have in common.
+        """
+        told = evidence or self.header.tone_evidence
+        return ToneTable.decide(setting, self.luma, told, film=film, xmp=self.header.xmp)
 
     def square(self, size: int, tone: ToneTable) -> NDArray[np.uint8]:
         """Return the toned luma stretched to (size, size) at 8 bits: what a generator sees.

@@ -14,38 +14,55 @@ from typing import Literal
 import numpy as np
 
 from photochrom.colorize.errors import ProofError
-from photochrom.colorize.picture.luma import Rows, Samples, strips, top_of, type_of
+from photochrom.colorize.picture.evidence import judge
+from photochrom.colorize.picture.film import Film, Measured, measure
+from photochrom.colorize.picture.luma import Rows, Samples, top_of, type_of
 
 ToneSetting = Literal["auto", "positive", "negative"]
 
 _FILM_GAMMA = 0.6
 _DISPLAY_GAMMA = 2.2
-_BASE_QUANTILE = 0.995
-_DENSEST_QUANTILE = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToneTable:
     """What each luma value becomes; `entries` has 2**bits values of the same depth.
 
-    `entries` is None for the identity, so that a positive costs nothing.
+    `entries` is None for the identity, so that a positive costs nothing. A table of kind "unknown"
+    is the identity too, and nothing is painted by it.
     """
 
-    kind: Literal["positive", "negative"]
+    kind: Literal["positive", "negative", "unknown"]
     evidence: str
     bits: int
     entries: Samples | None = None
 
     @classmethod
-    def decide(cls, setting: ToneSetting, luma: Rows, evidence: str = "") -> ToneTable:
-        """Choose the table for a luma plane: what the job or the manifest says, else positive.
+    def decide(
+        cls,
+        setting: ToneSetting,
+        luma: Rows,
+        evidence: str = "",
+        *,
+        film: Film | None = None,
+        xmp: bytes | None = None,
+    ) -> ToneTable:
+        """Choose the table for a luma plane: by what is said of it, else by what it shows.
 
-        `evidence` names where the setting came from; it goes into the row.
+        `evidence` names where the setting came from; it goes into the row. `film` is what a roll's
+        negatives have in common, `xmp` what the file says of itself, for "auto" alone.
         """
         bits = luma.dtype.itemsize * 8
-        if setting == "negative":
-            return cls("negative", evidence or "setting", bits, density_inversion(luma))
-        return cls("positive", evidence or ("default" if setting == "auto" else "setting"), bits)
+        kind: Literal["positive", "negative", "unknown"]
+        if setting == "auto":
+            verdict = judge(luma, xmp)
+            kind, told = verdict.kind, "; ".join(filter(None, (verdict.evidence, evidence)))
+        else:
+            kind, told = setting, evidence or "setting"
+        if kind != "negative":
+            return cls(kind, told, bits)
+        measured = measure(luma, film or Film())
+        return cls(kind, f"{told}; {measured.told}", bits, density_inversion(measured))
 
     @classmethod
     def from_bytes(cls, data: bytes, evidence: str = "stored") -> ToneTable:
@@ -74,31 +91,16 @@ class ToneTable:
         return luma if self.entries is None else self.entries[luma]
 
 
-def density_inversion(luma: Rows) -> Samples:
-    """Compute the table that turns this negative into a positive, from its own histogram.
-
-    The film base is the brightest part (the rebate where there is one), the scene's white the
-    densest. A plane of one value has no picture in it and maps to black.
-    """
-    bits = luma.dtype.itemsize * 8
-    top = top_of(bits)
-    base, densest = _quantiles(luma, _BASE_QUANTILE, _DENSEST_QUANTILE)
+def density_inversion(measured: Measured) -> Samples:
+    """Compute the table that turns a negative into a positive; a flat one becomes black."""
+    top = top_of(measured.bits)
     values = np.arange(top + 1, dtype=np.float64)
-    transmittance = np.maximum(values, 0.5) / max(base, 0.5)
+    transmittance = np.maximum(values, 0.5) / max(measured.base, 0.5)
     density = np.maximum(-_DISPLAY_GAMMA * np.log10(transmittance), 0.0)
-    white = -_DISPLAY_GAMMA * np.log10(max(densest, 0.5) / max(base, 0.5))
+    white = -_DISPLAY_GAMMA * np.log10(max(measured.densest, 0.5) / max(measured.base, 0.5))
     if white <= 0:
-        return np.zeros(top + 1, type_of(bits))
+        return np.zeros(top + 1, type_of(measured.bits))
     slope = _FILM_GAMMA * _DISPLAY_GAMMA
     black_level = 10 ** (-white / slope)
     light = (10 ** ((np.minimum(density, white) - white) / slope) - black_level) / (1 - black_level)
-    return np.asarray(np.rint(light * top), type_of(bits))
-
-
-def _quantiles(luma: Rows, *wanted: float) -> list[int]:
-    """Return the values below which these shares of the samples lie."""
-    counts = np.zeros(top_of(luma.dtype.itemsize * 8) + 1, np.int64)
-    for first, last in strips(*luma.shape):
-        counts += np.bincount(luma[first:last].ravel(), minlength=len(counts))
-    shares = np.cumsum(counts) / luma.size
-    return [int(np.searchsorted(shares, share)) for share in wanted]
+    return np.asarray(np.rint(light * top), type_of(measured.bits))

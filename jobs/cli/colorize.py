@@ -58,17 +58,24 @@ def colorize(
     c2pa_chain: Annotated[
         str | None, typer.Option(metavar="PATH", help="The key's certificates, or env:NAME.")
     ] = None,
+    positive: Annotated[
+        bool, typer.Option("--positive", help="They are not; left out, each photo is looked at.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""
+    from photochrom.colorize.errors import SettingsError
     from photochrom.jobs.few import Few, settings
 
+    if negative and positive:
+        raise SettingsError("--negative and --positive: a photo is one or the other")
+    tone = "negative" if negative else "positive" if positive else "auto"
     asked = settings(
         format,
         long_side,
         model,
         render_size,
-        negative,
+        tone,
         weights=weights,
         precision=precision,
         c2pa_key=c2pa_key,

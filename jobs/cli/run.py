@@ -116,23 +116,24 @@ def run(
 def retry(
     out: Out,
     reason: Annotated[list[str] | None, typer.Option(help="Only rows that failed so.")] = None,
+    tone: Annotated[
+        str, typer.Option(help="positive or negative: do rows of unknown tone, as this.")
+    ] = "",
+    where: Annotated[str, typer.Option(help="Which: an SQL condition on `current`.")] = "TRUE",
     set_: Changes = None,
     address: Address = "local",
     metrics_port: MetricsPort = None,
     json: Json = False,
 ) -> None:
-    """Do failed rows again, all or by reason; what succeeds replaces them."""
-    from photochrom.colorize.errors import SettingsError
+    """Do failed rows again, all or by reason, or rows of unknown tone; successes replace them."""
     from photochrom.jobs.driver import Order
-    from photochrom.jobs.reasons import Reason
+    from photochrom.jobs.retry import Again
 
-    unknown = set(reason or ()) - set(Reason)
-    if unknown:
-        raise SettingsError(f"--reason {unknown.pop()}: there are {', '.join(Reason)}")
+    again = Again(tuple(reason or ()), tone, where)
     place = open_place(out, set_)
     order = Order.of(place.pinned.job)
     with _driver(order, address, metrics_port) as driver:
-        summary = driver.retry(reason or ())
+        summary = driver.retry(again)
     _conclude(order, summary, json)
 
 
@@ -179,6 +180,8 @@ def _confirm(order: Order, yes: bool, sample: int | None) -> None:
 
 def _conclude(order: Order, summary: Summary, json: bool) -> None:
     """Print the summary, whose rows add up to the manifest's count, and exit by it."""
+    from photochrom.jobs.reasons import Outcome, Reason
+
     left_out = dict(order.manifest.left_out)
     if json:
         counts = [
@@ -194,5 +197,10 @@ def _conclude(order: Order, summary: Summary, json: bool) -> None:
         console.print(f"{summary.done_now} done now; everything is under {shown(order.job.output)}")
         if left_out:
             console.print(f"not photographs by their ending, and left out: {endings(left_out)}")
+        if unknown := summary.counts.get((Outcome.SKIPPED, Reason.TONE_UNKNOWN)):
+            console.print(
+                f"{unknown} may be positives or negatives: say which by the manifest's `tone` and "
+                f"run again, or photochrom retry {shown(order.job.output)} --tone negative"
+            )
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
