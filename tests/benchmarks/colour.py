@@ -27,12 +27,20 @@ Grey = NDArray[np.float64]
 Dice = np.random.Generator
 
 # ink and paper, as sRGB
-SEPIA, STRONG_SEPIA = ((0.14, 0.08, 0.04), (0.98, 0.93, 0.80)), ((0.25, 0.10, 0.0), (1.0, 0.85, 0.6))
-SELENIUM, CYANOTYPE = ((0.12, 0.07, 0.11), (0.95, 0.94, 0.92)), ((0.02, 0.10, 0.30), (0.90, 0.95, 0.97))
+SEPIA, STRONG_SEPIA = (
+    ((0.14, 0.08, 0.04), (0.98, 0.93, 0.80)),
+    ((0.25, 0.10, 0.0), (1.0, 0.85, 0.6)),
+)
+SELENIUM, CYANOTYPE = (
+    ((0.12, 0.07, 0.11), (0.95, 0.94, 0.92)),
+    ((0.02, 0.10, 0.30), (0.90, 0.95, 0.97)),
+)
 YELLOWED = ((0.1, 0.09, 0.06), (0.94, 0.88, 0.66))
-TARGET = ((0.45, 0.32, 0.26), (0.76, 0.58, 0.5), (0.35, 0.48, 0.6), (0.34, 0.42, 0.26), (0.5, 0.5, 0.69),
-          (0.4, 0.74, 0.67), (0.85, 0.48, 0.18), (0.75, 0.34, 0.38), (0.27, 0.58, 0.28), (0.69, 0.19, 0.23),
-          (0.93, 0.78, 0.12), (0.03, 0.52, 0.64))  # fmt: skip
+TARGET = (
+    *((0.45, 0.32, 0.26), (0.76, 0.58, 0.5), (0.35, 0.48, 0.6), (0.34, 0.42, 0.26)),
+    *((0.5, 0.5, 0.69), (0.4, 0.74, 0.67), (0.85, 0.48, 0.18), (0.75, 0.34, 0.38)),
+    *((0.27, 0.58, 0.28), (0.69, 0.19, 0.23), (0.93, 0.78, 0.12), (0.03, 0.52, 0.64)),
+)
 
 
 def grey_of(photo: Rgb) -> Grey:
@@ -79,7 +87,9 @@ def hand_coloured(grey: Grey, photo: Rgb) -> Rgb:
     chroma = photo - grey_of(photo)[..., None]
     planes = [Image.fromarray(chroma[..., n].astype(np.float32)) for n in range(3)]
     size = planes[0].size
-    soft = np.stack([np.asarray(one.reduce(8).resize(size, Image.Resampling.BILINEAR)) for one in planes], -1)
+    soft = np.stack(
+        [np.asarray(one.reduce(8).resize(size, Image.Resampling.BILINEAR)) for one in planes], -1
+    )
     strength = np.abs(soft).sum(axis=2)
     where = strength > np.quantile(strength, 0.7)
     paint = 0.8 * soft * where[..., None]
@@ -125,7 +135,9 @@ GREY: dict[str, Callable[[Rgb, Dice], Rgb]] = {
 def main() -> None:
     """Show each photograph in every way, and print the table."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("photos", type=Path, help="a folder of colour photographs, or of tar shards")
+    parser.add_argument(
+        "photos", type=Path, help="a folder of colour photographs, or of tar shards"
+    )
     parser.add_argument("--most", type=int, help="so many photographs, evenly spread")
     given = parser.parse_args()
     photos = list(originals(given.photos))
@@ -139,7 +151,9 @@ def main() -> None:
         print(f"| {kind} | {100 * count / len(photos):.1f} % |")
     right = sum(taken[kind] for kind in COLOUR)
     wrong = sum(taken[kind] for kind in GREY)
-    print(f"\nprecision {right / (right + wrong):.4f}, recall {right / len(photos) / len(COLOUR):.4f}")
+    print(
+        f"\nprecision {right / (right + wrong):.4f}, recall {right / len(photos) / len(COLOUR):.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -40,15 +40,22 @@ def main() -> None:
         start = time.process_time()
         found[kind] = Counter(judge(scan).kind for scan in scans)
         seconds += time.process_time() - start
-    print(f"{len(greys)} photographs\n\n| shown as | positive | unknown | negative |\n|---|---|---|---|")
+    print(
+        f"{len(greys)} photographs\n\n| shown as | positive | unknown | negative |\n|---|---|---|---|"
+    )
     for kind, counts in found.items():
         shares = " | ".join(f"{100 * counts[name] / len(greys):.1f} %" for name in VERDICTS)
         print(f"| {'negative, ' * (kind in NEGATIVES)}{kind} | {shares} |")
     print("\n| | precision | recall |\n|---|---|---|")
     for name, kinds in (("positive", POSITIVES), ("negative", NEGATIVES)):
-        told = {k: np.mean([found[kind][name] for kind in k]) for k in (tuple(POSITIVES), tuple(NEGATIVES))}
+        told = {
+            k: np.mean([found[kind][name] for kind in k])
+            for k in (tuple(POSITIVES), tuple(NEGATIVES))
+        }
         right = told[tuple(kinds)]
-        print(f"| {name} | {right / max(sum(told.values()), 1e-9):.3f} | {right / len(greys):.3f} |")
+        print(
+            f"| {name} | {right / max(sum(told.values()), 1e-9):.3f} | {right / len(greys):.3f} |"
+        )
     print(f"\n{1000 * seconds / len(greys) / len(found):.1f} ms of one core for each verdict")
 
 
