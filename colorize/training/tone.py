@@ -64,7 +64,9 @@ class ToneNetwork(nn.Module):
         """Return the weights with the norms folded in, by the names that `score` reads."""
         made: dict[str, Tensor] = {"out.weight": self.out.weight[0]}
         for layer, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            fused = torch.nn.utils.fuse_conv_bn_eval(conv, norm)  # type: ignore[arg-type]
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            fused = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
             assert fused.bias is not None
             made |= {f"{layer}.weight": fused.weight, f"{layer}.bias": fused.bias}
         return {name: value.detach().numpy().astype(np.float16) for name, value in made.items()}
