@@ -29,7 +29,7 @@ _AUTO_LEAST = 128
 class Failure:
     """What came instead of a plate."""
 
-    error: ModelError
+    error: ModelError | ToneUnknown
 
 
 def auto_render_size(native: int, width: int, height: int) -> int:

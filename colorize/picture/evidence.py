@@ -1,26 +1,37 @@
 """Positive or negative, by what a scan shows and what its file says of it; or honestly unknown.
 
-`score` weighs the picture within its borders. A bright border counts where the score alone does not
-decide, for it may be clear film or white paper; perforated, it is film. A file that says it was made
-from a print or a slide is a positive. One that says it was made from a negative does not say whether
-the scan was turned over: like a border, it only lowers what a negative needs.
+`score` weighs the picture within its borders. Most scans are positives: without any sign of film
+only a picture that looks like a negative is doubted. A border at least as bright as the picture is
+such a sign, though white paper looks much like clear film: both verdicts are bounded otherwise;
+perforated, it is film. A file that says it was made from a print or a slide is a positive. One that
+says it was made from a negative does not say whether the scan was turned over: a sign, too.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from photochrom.colorize.picture.luma import Rows
-from photochrom.colorize.picture.rebate import Frame, coarse, find_frame
+from photochrom.colorize.picture.rebate import coarse, find_frame
 from photochrom.colorize.picture.score import tone_score
 
 Kind = Literal["positive", "negative", "unknown"]
 
 _SOURCE_TYPE = re.compile(rb"digitalsourcetype/(negativeFilm|positiveFilm|print)\b")
-_SURE = 0.95  # of a positive, and of a negative without any sign of film
-_SURE_OF_FILM = 0.8  # of a negative, where something else speaks for film
+
+
+class _Bounds(NamedTuple):
+    """Scores, 1 for a positive and 0 for a negative: between the two nothing is decided."""
+
+    negative: float
+    positive: float
+
+
+_USUAL = _Bounds(0.05, 0.3)
+_FILM = _Bounds(0.1, 0.6)
+_PERFORATED = _Bounds(0.6, 0.98)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +48,23 @@ def judge(luma: Rows, xmp: bytes | None = None) -> Verdict:
     if said in ("print", "positiveFilm"):
         return Verdict("positive", f"file: {said}")
     frame = find_frame(coarse(luma))
-    positive = tone_score(frame.picture)
-    film = frame.base is not None or said == "negativeFilm"
+    score = tone_score(frame.picture)
     told = [f"file: {said}"] if said else []
+    bounds = _FILM if said else _USUAL
     if frame.base is not None:
-        told.append(frame.told)
-    side, sure = ("positive", positive) if positive >= 0.5 else ("negative", 1 - positive)
-    told.append(f"score {sure:.3f} for {side}")
-    return Verdict(_kind(positive, film, frame), "; ".join(told))
+        bounds = _PERFORATED if frame.perforated else _FILM
+        told.append(f"bright border {frame.told}")
+    side = f"{score:.3f} for positive" if score >= 0.5 else f"{1 - score:.3f} for negative"
+    return Verdict(_kind(score, bounds), "; ".join((*told, f"score {side}")))
 
 
 def source_type(xmp: bytes | None) -> str:
-    """Return what IPTC's digital source type says was digitised, "" if nothing or several things."""
+    """Return what IPTC's digital source type says was digitised, "" if nothing or several."""
     found = set(_SOURCE_TYPE.findall(xmp or b""))
     return found.pop().decode() if len(found) == 1 else ""
 
 
-def _kind(positive: float, film: bool, frame: Frame) -> Kind:
-    if positive >= _SURE:
+def _kind(score: float, bounds: _Bounds) -> Kind:
+    if score >= bounds.positive:
         return "positive"
-    if 1 - positive >= (_SURE_OF_FILM if film else _SURE):
-        return "negative"
-    return "unknown"
+    return "negative" if score <= bounds.negative else "unknown"

@@ -1,6 +1,7 @@
-"""A negative's film: its clear base, which prints black, and its densest part, which prints white.
+"""A negative's film: its clear base, which prints black, its densest part, which prints white.
 
-Both are measured on each scan, or given once for a roll, so that all its frames are turned over alike.
+Both are measured on each scan, or given once for a roll, so that its frames are turned over
+alike.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def measure(luma: Rows, film: Film) -> Measured:
     if film.base is not None:
         base, how = round(film.base * top), "roll"
     elif frame.base is not None:
-        base, how = round(frame.base * top / 65535), frame.told
+        base, how = round(frame.base * top / 65535), f"rebate {frame.told}"
     densest = darkest if film.densest is None else round(film.densest * top)
     set_ = "" if film.densest is None else " by the roll"
     told = f"{how}: base {base / top:.5f}, densest {densest / top:.5f}{set_}"

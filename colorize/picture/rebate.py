@@ -47,8 +47,8 @@ class Frame:
     @property
     def told(self) -> str:
         """Return what a row says of the border."""
-        kind = "perforated rebate" if self.perforated else "rebate"
-        return f"{kind} on {self.sides} sides, {100 * self.share:.0f} % of the picture"
+        holes = ", perforated" if self.perforated else ""
+        return f"on {self.sides} sides, {100 * self.share:.0f} % of the scan{holes}"
 
 
 def coarse(luma: Rows) -> NDArray[np.uint16]:

@@ -1,10 +1,10 @@
 """How much a picture looks like a positive: a small network in numpy.
 
-It sees 64 x 64 pixels twice: as ranks, which no exposure or film curve changes but for what it clips,
-and as density, their logarithm about its median. A negative is, in both, its positive with the sign
-turned, as far as film is a straight line; the score is `f(x) - f(-x)`, so it leans to neither side.
-The thumbnail is whole numbers and the network computes in float64: machines differ by some 1e-13 of
-a score, and a verdict that turns on that does not happen.
+It sees 64 x 64 pixels twice: as ranks, which no exposure or film curve changes but for what it
+clips, and as density, their logarithm about its median. A negative is, in both, its positive with
+the sign turned, as far as film is a straight line; the score is `f(x) - f(-x)`, so it leans to
+neither side. The thumbnail is whole numbers and the network computes in float64: machines differ by
+some 1e-13 of a score, and a verdict that turns on that does not happen.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Planes = NDArray[np.float64]
 
 
 def tone_score(picture: NDArray[np.uint16]) -> float:
-    """Return how sure it is that a 16-bit picture (h, w) is a positive: 0 to 1, 1/2 for anything flat."""
+    """Return how sure it is that a 16-bit picture (h, w) is a positive: 0 to 1, flat ones 1/2."""
     seen = looked_at(np.asarray(area(picture, SIDE, SIDE), np.uint16))
     mirrored = seen[:, :, ::-1]
     score = _network(np.stack([seen, -seen, mirrored, -mirrored]))  # (4,)
@@ -36,7 +36,7 @@ def tone_score(picture: NDArray[np.uint16]) -> float:
 
 
 def looked_at(thumbnail: NDArray[np.uint16]) -> Planes:
-    """Return what the network sees of a thumbnail (h, w): ranks and density, (2, h, w) in [-1, 1]."""
+    """Return what the network sees of a thumbnail: ranks and density, (2, h, w) in [-1, 1]."""
     flat = thumbnail.ravel()
     ordered = np.sort(flat)
     below = np.searchsorted(ordered, flat, "left") + np.searchsorted(ordered, flat, "right")

@@ -125,7 +125,7 @@ def retry(
     metrics_port: MetricsPort = None,
     json: Json = False,
 ) -> None:
-    """Do failed rows again, all or by reason, or rows of unknown tone; successes replace them."""
+    """Do rows again that failed, or whose tone was unknown; what succeeds replaces them."""
     from photochrom.jobs.driver import Order
     from photochrom.jobs.retry import Again
 

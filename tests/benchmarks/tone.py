@@ -40,9 +40,8 @@ def main() -> None:
         start = time.process_time()
         found[kind] = Counter(judge(scan).kind for scan in scans)
         seconds += time.process_time() - start
-    print(
-        f"{len(greys)} photographs\n\n| shown as | positive | unknown | negative |\n|---|---|---|---|"
-    )
+    print(f"{len(greys)} photographs\n\n| shown as | positive | unknown | negative |")
+    print("|---|---|---|---|")
     for kind, counts in found.items():
         shares = " | ".join(f"{100 * counts[name] / len(greys):.1f} %" for name in VERDICTS)
         print(f"| {'negative, ' * (kind in NEGATIVES)}{kind} | {shares} |")

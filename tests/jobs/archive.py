@@ -74,7 +74,7 @@ def write_photos(folder: Path, count: int, first: int = 0) -> list[Path]:
 
 def job_of(manifest: Path | str, output: Path | str, *changes: str) -> Job:
     """Make a job that paints by echo, at a small size."""
-    usual = ("paint.model=echo", "paint.render_size=64", "operator=tests")
+    usual = ("paint.model=echo", "paint.render_size=64", "paint.tone=positive", "operator=tests")
     return load_job(str(manifest), str(output), (*usual, *changes))
 
 

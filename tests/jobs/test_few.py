@@ -25,11 +25,11 @@ from tests.colorize.narrow import NarrowGenerator
 from tests.jobs.archive import grey, write_colour_photo, write_photo
 from tests.jobs.program import Program
 
-ECHO = ("--model", "echo", "--render-size", "64")
+ECHO = ("--model", "echo", "--render-size", "64", "--positive")
 
 
-def echo(format: str = "png", negative: bool = False) -> FewSettings:
-    return settings(format, None, "echo", 64, negative)
+def echo(format: str = "png", tone: str = "positive") -> FewSettings:
+    return settings(format, None, "echo", 64, tone)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_luma_stays_and_the_print_says_what_it_is(album: Path, tmp_path: Path) -
 
 def test_a_negative_is_turned_over(tmp_path: Path) -> None:
     photo = write_photo(tmp_path / "n.png", 1)
-    few = Few(echo(negative=True), tmp_path)
+    few = Few(echo(tone="negative"), tmp_path)
     few.colorize(photo, tmp_path / "p.png")
     printed = luma(np.asarray(Image.open(tmp_path / "p.png"))).astype(int)
     assert np.corrcoef(printed.ravel(), grey(1).ravel())[0, 1] < -0.5
@@ -221,7 +221,7 @@ def test_what_was_done_without_room_is_told(tmp_path: Path) -> None:
         def paint(self, photos: Sequence[Photo], *rest: Any, **more: Any) -> list[Plate | Failure]:
             return super().paint(photos, *rest, **more, smallest=64)
 
-    few = Few(settings("png", None, "echo", 96), tmp_path)
+    few = Few(settings("png", None, "echo", 96, "positive"), tmp_path)
     few._colorizer = Cramped(NarrowGenerator(1, side=64))
     result = few.colorize(write_photo(tmp_path / "n.png"), tmp_path / "p.png")
     assert (result.as_dict()["fallback"], result.line[1]) == ("smaller", "colorized (smaller)")
@@ -239,7 +239,7 @@ def test_weights_are_a_file_of_this_machine(tmp_path: Path, program: Program) ->
 
 def test_settings_are_checked_before_anything_is_loaded() -> None:
     with pytest.raises(SettingsError, match="multiple of 16"):
-        settings("jpeg", None, "no such model", 100, False)
+        settings("jpeg", None, "no such model", 100, "auto")
 
 
 def test_what_is_left_out_is_told(tmp_path: Path, program: Program) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from photochrom.jobs.retry import plan_retry
+from photochrom.jobs.retry import ALL_FAILED, Again, plan_retry
 from tests.jobs.archive import (
     current,
     drive,
@@ -40,15 +40,15 @@ def test_a_retry_supersedes_what_failed(job_folder: Path) -> None:
 def test_asking_twice_retries_once(mixed: Path, tmp_path: Path) -> None:
     job = job_of(mixed, tmp_path / "out")
     drive(job)
-    first = plan_retry(place_of(job), job.run, ["corrupt"])
+    first = plan_retry(place_of(job), job.run, Again(("corrupt",)))
     assert [row.row_id for row in first[1].rows] == ["short.jpg"]
     assert first[1].kind == "retry"
-    assert len(plan_retry(place_of(job), job.run, ["corrupt"])) == 2
-    every = plan_retry(place_of(job), job.run)
+    assert len(plan_retry(place_of(job), job.run, Again(("corrupt",)))) == 2
+    every = plan_retry(place_of(job), job.run, ALL_FAILED)
     assert [row.row_id for row in every[2].rows] == ["empty.tif", "text.jpg"]
-    assert len(plan_retry(place_of(job), job.run)) == 3
+    assert len(plan_retry(place_of(job), job.run, ALL_FAILED)) == 3
     drive(job)
-    assert len(plan_retry(place_of(job), job.run, ["missing"])) == 3
+    assert len(plan_retry(place_of(job), job.run, Again(("missing",)))) == 3
     assert findings(place_of(job)) == []
 
 
@@ -67,5 +67,5 @@ def test_a_retry_plans_nothing_that_did_not_fail(mixed: Path, tmp_path: Path) ->
     job = job_of(mixed, tmp_path / "out")
     driver_of(job).run(sample=2)
     before = outcomes(place_of(job))
-    driver_of(job).retry(["too_large"])
+    driver_of(job).retry(Again(("too_large",)))
     assert outcomes(place_of(job)) == before

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from photochrom.jobs.errors import StorageError, Unfinished
+from photochrom.jobs.retry import Again
 from photochrom.jobs.store import Store
 from photochrom.jobs.worker import Orders, Worker
 from tests.jobs.archive import (
@@ -104,5 +105,5 @@ def test_a_photo_that_cannot_be_stored_has_a_row_that_says_so(job_folder: Path) 
     assert "slow down" in current(store)[name]["error"]
     assert len(keys(store, "plates")) == len(keys(store, "prints")) == 5
     assert findings(store) == []
-    assert driver_of(job).retry(["storage"]).counts == {("colorized", ""): 6}
+    assert driver_of(job).retry(Again(("storage",))).counts == {("colorized", ""): 6}
     assert findings(store) == []

@@ -151,6 +151,7 @@ def test_photos_beyond_the_room_lie_in_files(
             made.append(self)
 
     monkeypatch.setattr(photo, "FiledPlane", Counted)
+    monkeypatch.setattr(reading_room, "FiledPlane", Counted)
     write_photos(tmp_path / "scans", 8)
     job = job_of(tmp_path / "scans", tmp_path / "out", f"run.bytes_in_flight={room}")
     drive(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_its_print_has_the_same_bytes(recipe: PrintRecipe, tmp_path: Path) -> No
 
 def test_rows_are_read_as_slices_are(tmp_path: Path) -> None:
     samples = grain(20, 7, bits=16)
-    plane = FiledPlane(tmp_path, samples.shape, np.uint16)
+    plane = FiledPlane.new(tmp_path, samples.shape, np.uint16)
     plane[slice(0, 20), slice(None)] = samples
     for rows in (slice(3, 9), slice(None), slice(18, 99), slice(-2, None), slice(9, 9)):
         assert np.array_equal(plane[rows], samples[rows])
@@ -64,8 +65,8 @@ def test_rows_are_read_as_slices_are(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_short_is_no_picture(tmp_path: Path) -> None:
-    plane = FiledPlane(tmp_path, (4, 5), np.uint8)
-    plane._file.truncate(12)
+    plane = FiledPlane.new(tmp_path, (4, 5), np.uint8)
+    os.truncate(plane.file, 12)
     with pytest.raises(OSError, match="ends at byte 12"):
         plane[:]
 
