@@ -149,7 +149,8 @@ def test_a_job_file_is_all_that_a_verb_needs(job_folder: Path, program: Program)
     drive(job_of(job_folder / "scans", job_folder / "out"))
     path = job_folder / "job.toml"
     path.write_text(
-        'manifest = "scans"\noutput = "out"\n[paint]\nmodel = "echo"\nrender_size = 64\ntone = "positive"\n'
+        'manifest = "scans"\noutput = "out"\n'
+        '[paint]\nmodel = "echo"\nrender_size = 64\ntone = "positive"\n'
     )
     assert program("run", path, "--json").json["total"] == 6
     assert program("plan", path, "--json").json["known"] == 6
