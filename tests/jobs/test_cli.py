@@ -36,7 +36,8 @@ from tests.jobs.archive import (
 )
 from tests.jobs.program import Program
 
-ECHO = ("--set", "paint.model=echo", "--set", "paint.render_size=64")
+SET = ("paint.model=echo", "paint.render_size=64", "paint.tone=positive")
+ECHO = tuple(word for change in SET for word in ("--set", change))
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_plan_of_a_started_job_says_what_is_left(job_folder: Path, program: Pr
     assert listing(place_of(job)) == before
     other = program(*arguments, "--set", "paint.tone=negative")
     assert other.code == 1
-    assert "paint.tone is 'auto' there and 'negative' here" in other.err
+    assert "paint.tone is 'positive' there and 'negative' here" in other.err
 
 
 def test_a_plan_counts_skips_by_reason(tmp_path: Path, program: Program) -> None:
@@ -148,7 +149,8 @@ def test_a_job_file_is_all_that_a_verb_needs(job_folder: Path, program: Program)
     drive(job_of(job_folder / "scans", job_folder / "out"))
     path = job_folder / "job.toml"
     path.write_text(
-        'manifest = "scans"\noutput = "out"\n[paint]\nmodel = "echo"\nrender_size = 64\n'
+        'manifest = "scans"\noutput = "out"\n'
+        '[paint]\nmodel = "echo"\nrender_size = 64\ntone = "positive"\n'
     )
     assert program("run", path, "--json").json["total"] == 6
     assert program("plan", path, "--json").json["known"] == 6
