@@ -12,10 +12,11 @@ from photochrom.colorize.picture.printing import Origin, Print, PrintFacts
 from photochrom.colorize.picture.recipe import PrintRecipe, format_of
 from photochrom.colorize.picture.tone import ToneTable
 
-PIXELS = 2
+PIXELS = 3
 """Version of everything that decides a sample: luma, tone, square, upsampling, merge, scaling.
 
 2: the square that a generator sees is stretched by Pillow, bilinearly, as DeOldify's are.
+3: a negative's film base is measured in its rebate, its densest part within its borders.
 """
 
 __all__ = [

@@ -63,8 +63,12 @@ def strips(height: int, width: int, pixels: int = STRIP_PIXELS) -> Iterator[tupl
 
 def thinned(plane: Rows, step: int) -> Samples:
     """Return every `step`-th sample of every `step`-th row."""
+    height, width = plane.shape
     return np.concatenate(
-        [plane[first:last][-first % step :: step, ::step] for first, last in strips(*plane.shape)]
+        [
+            plane[first:last][-first % step :: step, ::step].copy()  # lets the strip go
+            for first, last in strips(height, width)
+        ]
     )
 
 

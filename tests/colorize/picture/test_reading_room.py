@@ -156,8 +156,11 @@ def test_threads_have_readers_of_their_own_and_leave_them_to_each_other(tmp_path
     pictures = {shelve(tmp_path, grain(20, 30, seed=n), f"{n}.tif"): n for n in range(12)}
     both = threading.Barrier(2, timeout=60)
 
+    def meet(header: Header) -> None:
+        both.wait()
+
     def read(path: Path, met: bool = False) -> bool:
-        admit = (lambda header: both.wait() and None) if met else (lambda header: None)
+        admit = meet if met else (lambda header: None)
         return np.array_equal(room.read(path, admit=admit).luma, grain(20, 30, seed=pictures[path]))
 
     with ThreadPoolExecutor(2) as threads:
