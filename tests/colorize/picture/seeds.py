@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
 
 from photochrom.colorize.picture.icc import rgb_profile
+from tests.colorize.picture.dng import dng
+from tests.colorize.picture.handmade import lossless_jpeg
 from tests.colorize.picture.lightbox import Samples, grain, scene
 
 SIZE = (19, 23)
@@ -36,8 +42,51 @@ def _exif() -> Image.Exif:
     return exif
 
 
+def _dng(samples: Samples) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return dng(Path(folder) / "scan.dng", samples, thumbnail=True).read_bytes()
+
+
+def _heic(samples: Samples) -> bytes:
+    import pillow_heif
+
+    out, file = io.BytesIO(), pillow_heif.HeifFile()
+    file.add_frombytes("RGB", samples.shape[1::-1], samples.tobytes())
+    file.save(out, quality=90)
+    return out.getvalue()
+
+
 def seeds() -> dict[str, bytes]:
-    """Make them all; deterministic."""
+    """Make them all that can be read here; deterministic."""
+    made = _libvips_and_tifffile() | _imagecodecs()
+    if find_spec("rawpy"):
+        made |= {
+            "dng": _dng(grain(32, 48, bits=16) >> 2),
+            "dng-linear": _dng(np.stack([scene(32, 48, 16) >> 2] * 3, -1)),
+        }
+    if find_spec("pillow_heif"):
+        made["heic"] = _heic(np.stack([scene(64, 64)] * 3, -1))
+    return made
+
+
+def _imagecodecs() -> dict[str, bytes]:
+    grey, rgb = scene(*SIZE), np.stack([scene(*SIZE), grain(*SIZE), scene(*SIZE)], -1)
+    grey16, rgb12 = scene(*SIZE, bits=16), grain(*SIZE, 3, bits=16) >> 4
+    stream = bytes(imagecodecs.jpeg2k_encode(grey16, level=0, reversible=True, codecformat="j2k"))
+    return {
+        "jpeg-12": bytes(imagecodecs.jpeg_encode(rgb12, 95, bitspersample=12)),
+        "jpeg-lossless": lossless_jpeg(grey16, 16),
+        "jpeg-ls": bytes(imagecodecs.jpegls_encode(grey)),
+        "jp2": bytes(imagecodecs.jpeg2k_encode(rgb, level=0, codecformat="jp2")),
+        "jp2-icc": _pillow(grey, "JPEG2000", icc_profile=rgb_profile(None)),
+        "j2k": stream,
+        "jxl": bytes(imagecodecs.jpegxl_encode(rgb, lossless=True)),
+        "jxl-boxed": bytes(imagecodecs.jpegxl_encode(grey16, lossless=True, usecontainer=True)),
+        "avif": _pillow(rgb, "AVIF", exif=_exif()),
+    }
+
+
+def _libvips_and_tifffile() -> dict[str, bytes]:
     grey, rgb = scene(*SIZE), np.stack([scene(*SIZE), grain(*SIZE), scene(*SIZE)], -1)
     grey16, rgb16 = scene(*SIZE, bits=16), grain(*SIZE, 3, bits=16)
     carried: dict[str, Any] = {"exif": _exif(), "icc_profile": rgb_profile(None), "dpi": (300, 300)}
