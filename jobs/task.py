@@ -110,7 +110,7 @@ class Task:
             "source_luma_sha256": photo.luma_sha256,
             "source_format": photo.header.format,
             "decoder": photo.header.decoder,
-            "source_note": photo.header.note,
+            "source_note": photo.note,
             "width": photo.width,
             "height": photo.height,
             "bits": photo.bits,

@@ -14,6 +14,17 @@ _BLUR = 9  # pixels: scanner noise has no extent, colour has
 _MARGIN = 0.1  # of each side: targets, wedges, mounts and rebates lie along the edges
 _SHARE = 0.05  # of what is left: a stamp in the frame is not a colour photo
 _LEVELS = 16
+_TINTED = 5.0  # Lab units: a scanner's cast is below
+_MIDTONES = (20, 85)  # L*: black and paper say little of a toner
+_HUES = (
+    (25, "red"),
+    (92, "brown"),
+    (115, "yellow"),
+    (190, "green"),
+    (300, "blue"),
+    (345, "purple"),
+    (361, "red"),
+)  # up to these degrees in the plane of a and b
 
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
@@ -28,6 +39,22 @@ def is_colour(rgb: NDArray[np.float64]) -> bool:
     residual = lab[:, 1:] - _tint(lab)
     magnitude = np.hypot(residual[:, 0], residual[:, 1])
     return bool((magnitude > _RESIDUAL).mean() > _SHARE)
+
+
+def tone_name(rgb: NDArray[np.float64]) -> str:
+    """Name the tint of a print that is not in colour, (h, w, 3) sRGB in [0, 1]; "" if it has none.
+
+    The word says what is seen, not by which process it was toned, or whether it only yellowed.
+    """
+    lab = _lab(_blurred(_middle(rgb))).reshape(-1, 3)
+    middle = lab[(lab[:, 0] > _MIDTONES[0]) & (lab[:, 0] < _MIDTONES[1])]
+    if not len(middle):
+        return ""
+    a, b = np.median(middle[:, 1:], axis=0)
+    if np.hypot(a, b) < _TINTED:
+        return ""
+    hue = np.degrees(np.arctan2(b, a)) % 360
+    return next(name for end, name in _HUES if hue < end)
 
 
 def _middle(rgb: NDArray[np.float64]) -> NDArray[np.float64]:

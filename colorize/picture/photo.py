@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
-from photochrom.colorize.picture.colour import is_colour
+from photochrom.colorize.picture.colour import is_colour, tone_name
 from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
 from photochrom.colorize.picture.filed import FiledPlane, Place
 from photochrom.colorize.picture.film import Film
@@ -97,10 +97,16 @@ class Photo:
         """The canonical hash of the luma as read, before any tone table."""
         return luma_sha256(self.luma)
 
-    @property
+    @cached_property
     def in_colour(self) -> bool:
         """Whether the original shows colour already; toned and noisy greys do not count."""
         return self.colour_sample is not None and is_colour(self.colour_sample)
+
+    @property
+    def note(self) -> str:
+        """What a row says of the file beside its figures: which page, how it is toned."""
+        tint = "" if self.colour_sample is None or self.in_colour else tone_name(self.colour_sample)
+        return "; ".join(filter(None, (self.header.note, tint and f"toned {tint}")))
 
     @property
     def dpi(self) -> tuple[float, float] | None:

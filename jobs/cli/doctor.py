@@ -53,15 +53,22 @@ def _tried(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:
 
 
 def _decoders() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     import imagecodecs
     import tifffile
 
     from photochrom.colorize.picture.vips import pyvips
 
     libvips = ".".join(str(pyvips.version(part)) for part in range(3))
-    return (
-        f"libvips {libvips}, tifffile {tifffile.__version__}, imagecodecs {imagecodecs.__version__}"
-    )
+    said = [f"libvips {libvips}", f"tifffile {tifffile.__version__}"]
+    said.append(f"imagecodecs {imagecodecs.__version__}")
+    for name, extra in (("rawpy", "raw"), ("pillow-heif", "heif")):
+        try:
+            said.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            said.append(f"no {name} (photochrom[{extra}])")
+    return ", ".join(said)
 
 
 def _generator() -> str:

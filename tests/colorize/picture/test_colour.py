@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from photochrom.colorize.picture import Photo, streamed
-from photochrom.colorize.picture.colour import is_colour
+from photochrom.colorize.picture.colour import is_colour, tone_name
 from photochrom.colorize.picture.luma import strips
 from tests.colorize.picture.lightbox import scene, shelve
 from tests.data.darkroom import sepia_jpeg
@@ -63,6 +64,40 @@ GREYS: dict[str, Callable[[], Picture]] = {
 @pytest.mark.parametrize("kind", GREYS)
 def test_greys_are_not_colour(kind: str) -> None:
     assert not is_colour(GREYS[kind]())
+
+
+TINTS = {
+    "grey": "",
+    "sepia": "brown",
+    "strong sepia": "brown",
+    "blue-toned": "blue",
+    "yellowed paper": "yellow",
+    "noisy": "",
+    "colour target": "",
+    "black": "",
+    "white": "",
+}
+
+
+@pytest.mark.parametrize("kind", TINTS)
+def test_a_tint_is_named_as_it_is_seen(kind: str) -> None:
+    assert tone_name(GREYS[kind]()) == TINTS[kind]
+
+
+def test_purple_and_green_tints() -> None:
+    assert tone_name(toned((0.15, 0.05, 0.15), (1.0, 0.9, 1.0))) == "purple"
+    assert tone_name(toned((0.0, 0.15, 0.05), (0.85, 1.0, 0.85))) == "green"
+
+
+def test_a_row_notes_the_tint_of_a_toned_print(tmp_path: Path) -> None:
+    def note(picture: Picture, **options: Any) -> str:
+        samples = np.rint(picture * 255).astype(np.uint8)
+        return Photo.open(shelve(tmp_path, samples, **options)).note
+
+    assert note(GREYS["sepia"]()) == "toned brown"
+    assert note(np.stack([GREYS["sepia"]()] * 2)) == "the first of 2 pages; toned brown"
+    assert note(GREY) == ""
+    assert note(GREY[..., 0]) == ""
 
 
 def test_a_colour_photo_is_colour() -> None:
