@@ -35,7 +35,7 @@ def test_samples_come_as_they_are_where_nothing_is_to_do(tmp_path: Path) -> None
 
 def test_muted_colours_count_and_a_grey_scans_noise_does_not(tmp_path: Path) -> None:
     picture = photograph("chelsea")
-    muted = ColourPhoto.open(saved(tmp_path, saturated(picture, 0.3)), side=256)
+    muted = ColourPhoto.open(saved(tmp_path, saturated(picture, 0.15)), side=256)
     assert muted.in_colour
     assert not muted.photo.in_colour  # jobs take it for a toned print, and paint it
     noise = np.random.default_rng(1).normal(0, 1, picture.shape)
