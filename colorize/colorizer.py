@@ -17,7 +17,7 @@ from photochrom.colorize.errors import ModelError, OutOfMemory, ToneUnknown
 from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
-from photochrom.colorize.picture.plate import Fallback, agreement
+from photochrom.colorize.picture.printing.plate import Fallback, agreement
 
 RenderSize = int | Literal["auto"]
 

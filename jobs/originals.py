@@ -7,7 +7,7 @@ from typing import Any
 
 from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
-from photochrom.colorize.picture.c2pa import Signer, to_be_signed
+from photochrom.colorize.picture.marking.c2pa import Signer, to_be_signed
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 

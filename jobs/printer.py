@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
-from photochrom.colorize.picture.c2pa import Signer
+from photochrom.colorize.picture.marking.c2pa import Signer
 from photochrom.jobs.identity import print_name
 from photochrom.jobs.records import PrintedRow
 from photochrom.jobs.settings import print_digest

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from photochrom.colorize.errors import SettingsError
-from photochrom.colorize.picture.film import Film
-from photochrom.colorize.picture.reading_room import ReadingLimits
-from photochrom.colorize.picture.recipe import PrintRecipe
+from photochrom.colorize.picture.printing.recipe import PrintRecipe
+from photochrom.colorize.picture.reading.reading_room import ReadingLimits
+from photochrom.colorize.picture.toning.film import Film
 from photochrom.jobs.identity import digest
 from photochrom.jobs.signing import Signing
 from photochrom.jobs.storage_access import Access

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from photochrom.colorize.errors import SettingsError
 
 if TYPE_CHECKING:
-    from photochrom.colorize.picture.c2pa import Signer
+    from photochrom.colorize.picture.marking.c2pa import Signer
 
 _FROM_ENVIRONMENT = "env:"
 
@@ -58,7 +58,7 @@ class Signing(BaseModel):
         """Read the key, on the machine where this is called; raises SettingsError."""
         if self.c2pa_key is None or self.c2pa_chain is None:
             return None
-        from photochrom.colorize.picture.c2pa import Signer
+        from photochrom.colorize.picture.marking.c2pa import Signer
 
         return Signer(
             _content("c2pa_key", self.c2pa_key),

@@ -10,9 +10,9 @@ from pathlib import Path
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Origin, Photo, ToneTable
-from photochrom.colorize.picture.c2pa import Signer, to_be_signed
-from photochrom.colorize.picture.reading_room import ReadingRoom
-from photochrom.colorize.picture.source import Header
+from photochrom.colorize.picture.marking.c2pa import Signer, to_be_signed
+from photochrom.colorize.picture.reading.reading_room import ReadingRoom
+from photochrom.colorize.picture.reading.source import Header
 from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import plate_name, tone_table_name

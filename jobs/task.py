@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.colorize.picture import Photo, Plate, ToneTable
-from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE
+from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE
 from photochrom.jobs.messages import Finished
 from photochrom.jobs.pinned import Pinned, code_version
 from photochrom.jobs.reasons import Outcome, Reason

@@ -16,7 +16,7 @@ from photochrom.cluster.errors import WorkerLost
 from photochrom.cluster.scratch import scratch_folder
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
-from photochrom.colorize.picture.reading_room import reading_room
+from photochrom.colorize.picture.reading.reading_room import reading_room
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import StorageError

@@ -23,7 +23,7 @@ TORCH_OUTSIDE_COLORIZE = {"jobs/cli/doctor.py"}
 BROAD = {
     "jobs/steps.py": 1,
     "jobs/few.py": 1,
-    "colorize/picture/reader.py": 1,
+    "colorize/picture/reading/reader.py": 1,
     "jobs/cli/__init__.py": 1,
     "cluster/station.py": 2,
 }

@@ -1,16 +1,16 @@
 """Pixels, in integers, without torch.
 
-A file becomes a `Photo` (decoders, photo): its luma at full depth, read strictly or not at all.
-A `ToneTable` (tone) turns negatives over; a `Plate` (plate) holds what the generator made, small.
-`merge` lays a plate's colour on luma so that the luma stays; `Print` (printing) does it in strips,
-through encoders and marks, and proves the written file by decoding it again.
+A file becomes a `Photo` (reading, photo): its luma at full depth, read strictly or not at all.
+A `ToneTable` (toning) turns negatives over; a `Plate` (printing) holds what the generator made,
+small. A `Print` (printing) lays the plate's colour on luma so that the luma stays, writes it with
+its marks (marking), and proves the written file by decoding it again.
 """
 
 from photochrom.colorize.picture.photo import Photo
-from photochrom.colorize.picture.plate import Painter, Plate
-from photochrom.colorize.picture.printing import Origin, Print, PrintFacts
-from photochrom.colorize.picture.recipe import PrintRecipe, format_of
-from photochrom.colorize.picture.tone import ToneTable
+from photochrom.colorize.picture.printing.plate import Painter, Plate
+from photochrom.colorize.picture.printing.printing import Origin, Print, PrintFacts
+from photochrom.colorize.picture.printing.recipe import PrintRecipe, format_of
+from photochrom.colorize.picture.toning.tone import ToneTable
 
 PIXELS = 3
 """Version of everything that decides a sample: luma, tone, square, upsampling, merge, scaling.

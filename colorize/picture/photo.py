@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
-from photochrom.colorize.picture.colour import is_colour, tone_name
-from photochrom.colorize.picture.decoders import MAX_PIXELS, open_source
 from photochrom.colorize.picture.filed import FiledPlane, Place
-from photochrom.colorize.picture.film import Film
 from photochrom.colorize.picture.luma import (
     Rows,
     Samples,
@@ -26,8 +23,11 @@ from photochrom.colorize.picture.luma import (
     top_of,
     type_of,
 )
-from photochrom.colorize.picture.source import Header, Source
-from photochrom.colorize.picture.tone import ToneSetting, ToneTable
+from photochrom.colorize.picture.reading.decoders import MAX_PIXELS, open_source
+from photochrom.colorize.picture.reading.source import Header, Source
+from photochrom.colorize.picture.toning.colour import is_colour, tone_name
+from photochrom.colorize.picture.toning.film import Film
+from photochrom.colorize.picture.toning.tone import ToneSetting, ToneTable
 
 _SAMPLE_SIDE = 256
 _SQUARE_STRIP = 1 << 18

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from photochrom.colorize.picture.luma import luma
-from photochrom.colorize.picture.plate import LOW_CHROMA
+from photochrom.colorize.picture.printing.plate import LOW_CHROMA
 
 Rgb = NDArray[np.uint8]
 PSNR_PEAK = 255.0

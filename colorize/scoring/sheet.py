@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from photochrom.colorize.picture.sheet import INK, PAPER, save_sheet
+from photochrom.colorize.picture.printing.sheet import INK, PAPER, save_sheet
 from photochrom.colorize.scoring.figures import Truth
 from photochrom.colorize.scoring.pictures import Pair, saturated
 from photochrom.colorize.scoring.scorer import Report

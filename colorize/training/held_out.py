@@ -12,7 +12,7 @@ from torch import Tensor
 
 from photochrom.colorize.generator.colour import colourfulness, rgb_to_lab
 from photochrom.colorize.generator.deoldify import REACH, denormalise
-from photochrom.colorize.picture.sheet import save_sheet
+from photochrom.colorize.picture.printing.sheet import save_sheet
 from photochrom.colorize.training.degrade import luma
 from photochrom.colorize.training.recipe import Validation
 from photochrom.colorize.training.squares import stretch

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.picture.luma import luma
-from photochrom.colorize.picture.score import ADDED, SIDE, STRIDES, looked_at
+from photochrom.colorize.picture.toning.score import ADDED, SIDE, STRIDES, looked_at
 from photochrom.colorize.training.chosen import Candidate, read_candidates, read_weights
 
 WIDTHS = (16, 24, 24, 48, 48, 48)

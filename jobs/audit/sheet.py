@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.colorize.picture.rendering import Rendering
-from photochrom.colorize.picture.sheet import INK, PAPER, save_sheet
+from photochrom.colorize.picture.printing.rendering import Rendering
+from photochrom.colorize.picture.printing.sheet import INK, PAPER, save_sheet
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Row
 from photochrom.jobs.originals import read_original, read_plate

@@ -8,14 +8,14 @@ from typing import Any
 
 from photochrom.colorize.errors import ProofError, SettingsError
 from photochrom.colorize.picture import Photo, ToneTable
-from photochrom.colorize.picture.c2pa import (
+from photochrom.colorize.picture.marking.c2pa import (
     HOW_TO_INSTALL,
     Manifest,
     check_anchors,
     is_installed,
     read_manifest,
 )
-from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
+from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
 from photochrom.colorize.picture.photo import file_sha256
 from photochrom.jobs.audit.luma import LumaProof, open_original, prove_luma, read_table
 from photochrom.jobs.audit.questions import Questions, questions

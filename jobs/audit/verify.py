@@ -16,13 +16,13 @@ from typing import Any
 
 from photochrom.colorize.errors import PhotochromError, ProofError
 from photochrom.colorize.picture import Photo, Plate
-from photochrom.colorize.picture.c2pa import is_installed, read_manifest
-from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
+from photochrom.colorize.picture.marking.c2pa import is_installed, read_manifest
+from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE, FoundMarks, read_marks
 from photochrom.colorize.picture.photo import file_sha256
-from photochrom.colorize.picture.proof import read_back
-from photochrom.colorize.picture.recipe import PrintRecipe
-from photochrom.colorize.picture.rendering import Rendering
-from photochrom.colorize.picture.visible import visible_mark
+from photochrom.colorize.picture.printing.proof import read_back
+from photochrom.colorize.picture.printing.recipe import PrintRecipe
+from photochrom.colorize.picture.printing.rendering import Rendering
+from photochrom.colorize.picture.printing.visible import visible_mark
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import AccessDenied

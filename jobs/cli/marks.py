@@ -32,7 +32,7 @@ def make_chain(
     days: Annotated[int, typer.Option(min=1, help="How long they are valid.")] = 365,
 ) -> None:
     """Make a key, its chain, and the authority to trust; nobody else trusts what it signs."""
-    from photochrom.colorize.picture.chain import ANCHOR, CHAIN, KEY, make_test_chain
+    from photochrom.colorize.picture.marking.chain import ANCHOR, CHAIN, KEY, make_test_chain
 
     make_test_chain(out, organization, days)
     console.print(f"{out / KEY}: the key; keep it from others", soft_wrap=True)

@@ -94,7 +94,7 @@ def verify(
 def _show_place(target: str, report: Report) -> None:
     console.print(f"{target}: {report.rows} rows and {report.prints} prints looked at")
     if report.unchecked:
-        from photochrom.colorize.picture.c2pa import HOW_TO_INSTALL
+        from photochrom.colorize.picture.marking.c2pa import HOW_TO_INSTALL
 
         console.print(f"{report.unchecked} C2PA signatures were not checked: {HOW_TO_INSTALL}")
 
@@ -117,7 +117,7 @@ def _show_file(stray: Stray) -> None:
 def _signature(stray: Stray) -> str:
     found = stray.manifest
     if found.state == "not checked":
-        from photochrom.colorize.picture.c2pa import HOW_TO_INSTALL
+        from photochrom.colorize.picture.marking.c2pa import HOW_TO_INSTALL
 
         return f"not checked: {HOW_TO_INSTALL}"
     codes = f" ({', '.join(found.codes)})" if found.codes else ""

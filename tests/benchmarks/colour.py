@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom.colorize.picture.colour import is_colour
+from photochrom.colorize.picture.toning.colour import is_colour
 from tests.benchmarks.film import developed, lit, untouched
 from tests.benchmarks.originals import originals
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.colorize.picture.evidence import judge
+from photochrom.colorize.picture.toning.evidence import judge
 from tests.benchmarks.film import NEGATIVES, POSITIVES, scanned
 from tests.benchmarks.originals import originals
 

@@ -9,7 +9,7 @@ from photochrom.colorize.colorizer import Failure
 from photochrom.colorize.errors import OutOfMemory
 from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.colorize.picture import Photo, Plate
-from photochrom.colorize.picture.source import Header
+from photochrom.colorize.picture.reading.source import Header
 from tests.colorize.picture.lightbox import Samples, grain
 
 

@@ -14,7 +14,7 @@ from photochrom.colorize.colorizer import Colorizer, Failure, auto_render_size
 from photochrom.colorize.errors import DeviceLost, ModelError, OutOfMemory
 from photochrom.colorize.generator.echo import ECHO_SHA256, EchoGenerator
 from photochrom.colorize.picture import Plate, ToneTable
-from photochrom.colorize.picture.plate import agreement
+from photochrom.colorize.picture.printing.plate import agreement
 from tests.colorize.narrow import PHOTOS, NarrowGenerator, alone, photo_of, plates_of
 from tests.colorize.picture.lightbox import grain, scene
 

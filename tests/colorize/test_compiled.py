@@ -13,7 +13,7 @@ import pytest
 
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.picture import Photo, Plate
-from photochrom.colorize.picture.source import Header
+from photochrom.colorize.picture.reading.source import Header
 from tests.colorize.picture.lightbox import scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

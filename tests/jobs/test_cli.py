@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from photochrom.colorize.picture.marks import read_marks
+from photochrom.colorize.picture.marking.marks import read_marks
 from photochrom.jobs.cli import app
 from photochrom.jobs.driver import Driver, Order
 from photochrom.jobs.meters import Meters

@@ -18,7 +18,7 @@ from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.picture import Photo, Plate
 from photochrom.colorize.picture.luma import luma
-from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, read_marks
+from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE, read_marks
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.few import Few, FewSettings, settings
 from tests.colorize.narrow import NarrowGenerator

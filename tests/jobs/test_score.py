@@ -13,7 +13,7 @@ from PIL import Image
 
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import OutOfMemory
-from photochrom.colorize.picture.marks import read_marks
+from photochrom.colorize.picture.marking.marks import read_marks
 from photochrom.colorize.scoring import Encoder, Pair, Scorer
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.scoring.score import Painted, Unscored, load_painted, score

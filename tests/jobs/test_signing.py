@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from photochrom.colorize.errors import SettingsError
-from photochrom.colorize.picture.c2pa import is_installed, read_manifest
-from photochrom.colorize.picture.chain import make_test_chain
+from photochrom.colorize.picture.marking.c2pa import is_installed, read_manifest
+from photochrom.colorize.picture.marking.chain import make_test_chain
 from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.errors import OtherJob
 from photochrom.jobs.pinned import read_pinned

@@ -14,9 +14,9 @@ import tifffile
 from PIL import Image
 
 from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
-from photochrom.colorize.picture.c2pa import Signer, is_installed, to_be_signed
-from photochrom.colorize.picture.chain import make_test_chain
-from photochrom.colorize.picture.marks import xmp_packet
+from photochrom.colorize.picture.marking.c2pa import Signer, is_installed, to_be_signed
+from photochrom.colorize.picture.marking.chain import make_test_chain
+from photochrom.colorize.picture.marking.marks import xmp_packet
 from photochrom.jobs.store import Store
 from tests.colorize.picture.lightbox import PAINTER, mild_chroma, plate_for
 from tests.jobs.archive import drive, job_of, keys, place_of, prints, write_photo, write_photos
@@ -384,7 +384,7 @@ def test_one_original_is_of_one_file(original: Path, program: Program) -> None:
 def test_without_the_extra_signatures_are_not_checked(
     original: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("photochrom.colorize.picture.c2pa.is_installed", lambda: False)
+    monkeypatch.setattr("photochrom.colorize.picture.marking.c2pa.is_installed", lambda: False)
     path = printed(original, "p.png")
     answer = program("verify", path)
     assert answer.code == 0

@@ -8,7 +8,7 @@ import pytest
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import photo as photos
-from photochrom.colorize.picture.evidence import Verdict
+from photochrom.colorize.picture.toning.evidence import Verdict
 from photochrom.jobs.pinned import PaintRecipe
 from photochrom.jobs.retry import Again
 from photochrom.jobs.settings import load_job

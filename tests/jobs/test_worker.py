@@ -15,8 +15,9 @@ from photochrom.cluster import PoolError
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.generator.echo import EchoGenerator
-from photochrom.colorize.picture import photo, reading_room
+from photochrom.colorize.picture import photo
 from photochrom.colorize.picture.filed import FiledPlane
+from photochrom.colorize.picture.reading import reading_room
 from photochrom.jobs.messages import Committed, Finished, Working
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.queue import Attempt, Shard

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.colorize.picture import reader
-from photochrom.colorize.picture.source import Source
+from photochrom.colorize.picture.reading import reader
+from photochrom.colorize.picture.reading.source import Source
 
 PROGRAM = __name__
 

@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from photochrom.colorize.picture.icc import rgb_profile
+from photochrom.colorize.picture.printing.icc import rgb_profile
 from tests.colorize.picture.dng import dng
 from tests.colorize.picture.handmade import lossless_jpeg
 from tests.colorize.picture.lightbox import Samples, grain, scene

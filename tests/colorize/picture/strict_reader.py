@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import traceback
 
-from photochrom.colorize.picture import reader
-from photochrom.colorize.picture.frames import Note
+from photochrom.colorize.picture.reading import reader
+from photochrom.colorize.picture.reading.frames import Note
 
 PROGRAM = __name__
 

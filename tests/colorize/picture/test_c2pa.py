@@ -26,15 +26,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: 
 
 from photochrom.colorize.errors import PrintError, ProofError, SettingsError  # noqa: E402
 from photochrom.colorize.picture import Photo, PrintRecipe  # noqa: E402
-from photochrom.colorize.picture import c2pa as ours  # noqa: E402
-from photochrom.colorize.picture.c2pa import (  # noqa: E402
+from photochrom.colorize.picture.marking import c2pa as ours  # noqa: E402
+from photochrom.colorize.picture.marking.c2pa import (  # noqa: E402
     Manifest,
     Signer,
     read_manifest,
     to_be_signed,
 )
-from photochrom.colorize.picture.chain import make_test_chain  # noqa: E402
-from photochrom.colorize.picture.marks import SENTENCE, read_marks  # noqa: E402
+from photochrom.colorize.picture.marking.chain import make_test_chain  # noqa: E402
+from photochrom.colorize.picture.marking.marks import SENTENCE, read_marks  # noqa: E402
 from tests.colorize.picture.lightbox import (  # noqa: E402
     ORIGIN,
     mild_chroma,

@@ -14,7 +14,7 @@ import tifffile
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
-from photochrom.colorize.picture.decoders import open_source
+from photochrom.colorize.picture.reading.decoders import open_source
 from tests.colorize.picture.dng import TOP, dng
 from tests.colorize.picture.lightbox import Samples, grain, scene
 

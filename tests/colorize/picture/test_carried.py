@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from photochrom.colorize.picture import Photo, PrintRecipe
-from photochrom.colorize.picture.icc import rgb_profile
-from photochrom.colorize.picture.marks import SENTENCE
+from photochrom.colorize.picture.marking.marks import SENTENCE
+from photochrom.colorize.picture.printing.icc import rgb_profile
 from tests.colorize.picture.lightbox import ORIGIN, mild_chroma, plate_for, scene, shelve
 from tests.data.darkroom import grey_profile
 

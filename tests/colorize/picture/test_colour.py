@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from photochrom.colorize.picture import Photo, streamed
-from photochrom.colorize.picture.colour import is_colour, tone_name
+from photochrom.colorize.picture import Photo
 from photochrom.colorize.picture.luma import strips
+from photochrom.colorize.picture.reading import streamed
+from photochrom.colorize.picture.toning.colour import is_colour, tone_name
 from tests.colorize.picture.lightbox import scene, shelve
 from tests.data.darkroom import sepia_jpeg
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from photochrom.colorize.picture import Photo
-from photochrom.colorize.picture.evidence import judge, source_type
 from photochrom.colorize.picture.luma import Samples
-from photochrom.colorize.picture.rebate import coarse, find_frame
-from photochrom.colorize.picture.score import SIDE, looked_at, tone_score
+from photochrom.colorize.picture.toning.evidence import judge, source_type
+from photochrom.colorize.picture.toning.rebate import coarse, find_frame
+from photochrom.colorize.picture.toning.score import SIDE, looked_at, tone_score
 from tests.colorize.picture.lightbox import grain, scene
 
 ARCHIVE = Path(__file__).parents[2] / "data" / "archive"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
-from photochrom.colorize.picture.decoders import open_source
+from photochrom.colorize.picture.reading.decoders import open_source
 from tests.colorize.picture.lightbox import Samples, scene
 from tests.colorize.picture.test_claims import spread_slowly
 from tests.data.darkroom import grey_profile

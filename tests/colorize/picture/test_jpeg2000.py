@@ -13,7 +13,7 @@ from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
-from photochrom.colorize.picture.decoders import open_source
+from photochrom.colorize.picture.reading.decoders import open_source
 from tests.colorize.picture.handmade import box, jp2
 from tests.colorize.picture.lightbox import Samples, grain, scene, slow_luma
 from tests.colorize.picture.test_claims import spread_slowly

@@ -14,7 +14,7 @@ from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
-from photochrom.colorize.picture.jxl_header import JxlHeader, jxl_header
+from photochrom.colorize.picture.reading.jxl_header import JxlHeader, jxl_header
 from tests.colorize.picture.handmade import box
 from tests.colorize.picture.lightbox import Samples, grain, scene, slow_luma
 from tests.colorize.picture.test_claims import spread_slowly

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from photochrom.colorize.picture import Photo, PrintRecipe
-from photochrom.colorize.picture.carried import Carried
-from photochrom.colorize.picture.marks import (
+from photochrom.colorize.picture.marking.carried import Carried
+from photochrom.colorize.picture.marking.marks import (
     FoundMarks,
     Marks,
     description,

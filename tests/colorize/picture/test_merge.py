@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from photochrom.colorize.picture.merge import FRACTION, merge
+from photochrom.colorize.picture.printing.merge import FRACTION, merge
 from tests.colorize.picture.lightbox import Samples, fitted, slow_luma
 
 Whole = NDArray[np.int64]

@@ -15,12 +15,13 @@ import pyvips
 from PIL import Image
 
 from photochrom.colorize.errors import PrintError
-from photochrom.colorize.picture import Photo, Print, encoders
-from photochrom.colorize.picture.carried import Carried
-from photochrom.colorize.picture.exposure import exposure
-from photochrom.colorize.picture.iptc import read_iptc, wrapped
-from photochrom.colorize.picture.marks import JPEG_ROOM, Marks, read_marks, xmp_packet
-from photochrom.colorize.picture.xmp import EMPTY, read_packet
+from photochrom.colorize.picture import Photo, Print
+from photochrom.colorize.picture.marking.carried import Carried
+from photochrom.colorize.picture.marking.exposure import exposure
+from photochrom.colorize.picture.marking.iptc import read_iptc, wrapped
+from photochrom.colorize.picture.marking.marks import JPEG_ROOM, Marks, read_marks, xmp_packet
+from photochrom.colorize.picture.marking.xmp import EMPTY, read_packet
+from photochrom.colorize.picture.printing import encoders
 from tests.colorize.picture.lightbox import ORIGIN, mild_chroma, plate_for, scene, shelve
 
 SENTENCE = "Colours added by AI; not a record of the real colours."
@@ -380,7 +381,7 @@ def test_a_writer_that_loses_the_marks_loses_the_print(
     def unmarked(**values: Any) -> encoders.Canvas:
         return canvas(**values | {"xmp": values["xmp"].replace(b"compositeWith", b"without")})
 
-    monkeypatch.setattr("photochrom.colorize.picture.printing.Canvas", unmarked)
+    monkeypatch.setattr("photochrom.colorize.picture.printing.printing.Canvas", unmarked)
     with pytest.raises(PrintError, match="give back its marks"):
         Print(photo, plate_for(photo), ORIGIN).save(tmp_path / f"print.{ending}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["original.tif"]
@@ -392,7 +393,7 @@ def test_marks_of_another_print_are_not_its_own(
 ) -> None:
     photo = photo_with(tmp_path)
     monkeypatch.setattr(
-        "photochrom.colorize.picture.printing.xmp_packet", lambda *_: xmp_packet(MARKS)
+        "photochrom.colorize.picture.printing.printing.xmp_packet", lambda *_: xmp_packet(MARKS)
     )
     with pytest.raises(PrintError, match="give back its marks"):
         Print(photo, plate_for(photo), ORIGIN).save(tmp_path / f"print.{ending}")

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from photochrom.colorize.picture import Photo, ToneTable
 from photochrom.colorize.picture.luma import luma_sha256
-from photochrom.colorize.picture.tone import ToneSetting
+from photochrom.colorize.picture.toning.tone import ToneSetting
 from tests.colorize.picture.lightbox import (
     Samples,
     grain,

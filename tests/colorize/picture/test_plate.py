@@ -17,8 +17,8 @@ from PIL import Image
 
 from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import Painter, Photo, Plate, ToneTable
-from photochrom.colorize.picture.merge import FRACTION
-from photochrom.colorize.picture.plate import LOW_CHROMA, Upsampled, agreement
+from photochrom.colorize.picture.printing.merge import FRACTION
+from photochrom.colorize.picture.printing.plate import LOW_CHROMA, Upsampled, agreement
 from tests.colorize.picture.lightbox import (
     PAINTER,
     grain,

@@ -15,23 +15,13 @@ import tifffile
 from PIL import Image, JpegImagePlugin
 
 from photochrom.colorize.errors import PrintError, ProofError
-from photochrom.colorize.picture import (
-    Origin,
-    Photo,
-    PrintFacts,
-    PrintRecipe,
-    ToneTable,
-    encoders,
-    format_of,
-    printing,
-    rendering,
-    tiff_encoder,
-)
+from photochrom.colorize.picture import Origin, Photo, PrintFacts, PrintRecipe, ToneTable, format_of
 from photochrom.colorize.picture.luma import luma_sha256
-from photochrom.colorize.picture.merge import merge
-from photochrom.colorize.picture.plate import Upsampled
-from photochrom.colorize.picture.scaling import area, fit
-from photochrom.colorize.picture.tone import ToneSetting
+from photochrom.colorize.picture.printing import encoders, printing, rendering, tiff_encoder
+from photochrom.colorize.picture.printing.merge import merge
+from photochrom.colorize.picture.printing.plate import Upsampled
+from photochrom.colorize.picture.printing.scaling import area, fit
+from photochrom.colorize.picture.toning.tone import ToneSetting
 from tests.colorize.picture.lightbox import (
     ORIGIN,
     Samples,

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from photochrom.colorize.errors import Fault, SourceError
-from photochrom.colorize.picture import Photo, reading_room
+from photochrom.colorize.picture import Photo
 from photochrom.colorize.picture.filed import FiledPlane
-from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom
-from photochrom.colorize.picture.source import Header
+from photochrom.colorize.picture.reading import reading_room
+from photochrom.colorize.picture.reading.reading_room import ReadingLimits, ReadingRoom
+from photochrom.colorize.picture.reading.source import Header
 from tests.colorize.picture import harmed_reader
 from tests.colorize.picture.lightbox import grain, shelve
 
@@ -183,7 +184,7 @@ def test_a_reader_ends_with_its_worker(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from photochrom.colorize.picture.reading_room import ReadingLimits, ReadingRoom\n"
+        "from photochrom.colorize.picture.reading.reading_room import ReadingLimits, ReadingRoom\n"
         "room = ReadingRoom(ReadingLimits())\n"
         "room.read(Path(sys.argv[1]))\n"
         "print(room._idle.queue[0]._process.pid, flush=True)\n"

@@ -9,8 +9,9 @@ import pytest
 import tifffile
 
 from photochrom.colorize.errors import ProofError
-from photochrom.colorize.picture import Photo, PrintRecipe, tiff_encoder
+from photochrom.colorize.picture import Photo, PrintRecipe
 from photochrom.colorize.picture.luma import strip_rows
+from photochrom.colorize.picture.printing import tiff_encoder
 from photochrom.colorize.picture.vips import pyvips
 from tests.colorize.picture.lightbox import ORIGIN, grain, mild_chroma, plate_for, scene, shelve
 

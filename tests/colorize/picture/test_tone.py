@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photochrom.colorize.picture import ToneTable
-from photochrom.colorize.picture import tone as tones
-from photochrom.colorize.picture.film import Film, measure
 from photochrom.colorize.picture.luma import top_of, type_of
-from photochrom.colorize.picture.tone import ToneSetting
+from photochrom.colorize.picture.toning import tone as tones
+from photochrom.colorize.picture.toning.film import Film, measure
+from photochrom.colorize.picture.toning.tone import ToneSetting
 from tests.colorize.picture.lightbox import Samples, grain, scene
 
 

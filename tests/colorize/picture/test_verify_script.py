@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from photochrom.colorize.picture import Photo, Plate
-from photochrom.colorize.picture.tone import ToneSetting
+from photochrom.colorize.picture.toning.tone import ToneSetting
 from photochrom.jobs import spec
 from tests.colorize.picture.lightbox import (
     ORIGIN,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.colorize.picture.marks import DIGITAL_SOURCE_TYPE, read_marks
+from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE, read_marks
 from photochrom.colorize.scoring import Encoder, Pair, Report, Scorer
 from photochrom.colorize.scoring.figures import Truth
 from photochrom.colorize.scoring.sheet import picks, write_sheet

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photochrom.colorize.generator.colour import rgb_to_lab
-from photochrom.colorize.picture.marks import read_marks
-from photochrom.colorize.picture.sheet import STRIP
+from photochrom.colorize.picture.marking.marks import read_marks
+from photochrom.colorize.picture.printing.sheet import STRIP
 from photochrom.colorize.training.held_out import HeldOut
 from photochrom.colorize.training.networks import Networks
 from photochrom.colorize.training.trainable import Answer, Batch, Trainable
