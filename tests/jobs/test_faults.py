@@ -27,6 +27,7 @@ from tests.jobs.faults_place import (
 from tests.servers import weed_binary
 
 COUNT = 200
+MANY = 320  # enough that four stops come before the end
 ONE_ROW_EACH = "SELECT count(*) AS rows, count(DISTINCT row_id) AS inputs FROM current"
 FAILED = "SELECT row_id, reason FROM current WHERE outcome <> 'colorized' ORDER BY row_id"
 STOPS: dict[str, Callable[[int], None]] = {
@@ -75,7 +76,7 @@ def wait_for_work(driving: Driving, place: Place, beyond: int) -> None:
 def test_a_job_stopped_in_every_way_goes_on_to_its_end(
     server: TwoParties, scratch: Path, tmp_path: Path
 ) -> None:
-    place = Place(server, "stopped", tmp_path, fill(server, "stopped", sheets(COUNT)))
+    place = Place(server, "stopped", tmp_path, fill(server, "stopped", sheets(MANY)))
     with place.run() as driving:
         wait_for_work(driving, place, 0)
         driving.process.kill()
@@ -94,8 +95,8 @@ def test_a_job_stopped_in_every_way_goes_on_to_its_end(
     assert len(place.commits()) < 16
     with place.run() as driving:
         assert driving.ended() == 0
-        assert driving.answer()["counts"] == [{"outcome": "colorized", "reason": "", "rows": COUNT}]
-    assert_all_done_and_proven(place, COUNT)
+        assert driving.answer()["counts"] == [{"outcome": "colorized", "reason": "", "rows": MANY}]
+    assert_all_done_and_proven(place, MANY)
 
     before = place.listing()
     with place.run() as driving:
