@@ -33,10 +33,14 @@ class NarrowGenerator(EchoGenerator):
         return 3.0
 
 
+IS_A_PRINT = b"http://cv.iptc.org/newscodes/digitalsourcetype/print"
+
+
 def photo_of(luma: Samples) -> Photo:
+    """Make a photo that says it is a positive: noise shows nothing of that."""
     height, width = luma.shape
     bits = luma.dtype.itemsize * 8
-    return Photo(Header("tiff", "test", width, height, bits, 1), luma, "00" * 32)
+    return Photo(Header("tiff", "test", width, height, bits, 1, xmp=IS_A_PRINT), luma, "00" * 32)
 
 
 PHOTOS = [photo_of(grain(20 + n, 30 - n, bits=(8, 16)[n % 2], seed=n)) for n in range(7)]
