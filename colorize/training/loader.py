@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,12 +33,15 @@ class Loader:
         recipe: Recipe,
         team: Team,
         device: torch.device,
+        makers: int = 1,
     ) -> None:
+        """`makers` threads cut and age squares, a batch each, while one is learned from."""
         self.shelf = shelf
         self.weights = weights
         self.recipe = recipe
         self.team = team
         self.device = device
+        self.makers = makers
 
     def epoch_steps(self, phase: Phase) -> int:
         """Return how many steps show all photographs that take part about once."""
@@ -50,25 +54,25 @@ class Loader:
         return max(1, math.ceil(photographs / (phase.batch * self.team.workers)))
 
     def batches(self, number: int, phase: Phase, start: int) -> Iterator[Batch]:
-        """Yield a phase's batches from a step on; the next is made while one is learned from."""
+        """Yield a phase's batches from a step on; the next are made while one is learned from."""
         order = Order(self.weights, self.recipe.seed + number, phase.share)
-        steps = self.steps(phase)
-        with ThreadPoolExecutor(1) as maker:
-            waiting = [
-                maker.submit(self._make, order, number, phase, step)
-                for step in range(start, min(start + 1, steps))
-            ]
-            for step in range(start, steps):
-                batch = waiting.pop().result()
-                if step + 1 < steps:
-                    waiting.append(maker.submit(self._make, order, number, phase, step + 1))
-                yield Batch(*(self._here(part) for part in (batch.rgb, batch.grey)))
+        steps = range(start, self.steps(phase))
+        with ThreadPoolExecutor(self.makers) as makers:
+            coming = deque(
+                makers.submit(self._make, order, number, phase, step)
+                for step in steps[: self.makers]
+            )
+            for step in steps:
+                batch, later = coming.popleft().result(), step + self.makers
+                if later in steps:
+                    coming.append(makers.submit(self._make, order, number, phase, later))
+                yield batch
 
     def _make(self, order: Order, number: int, phase: Phase, step: int) -> Batch:
         random = np.random.default_rng((self.recipe.seed, number, step, self.team.rank))
         wanted, later = self._drawn(order, phase, step), self._drawn(order, phase, step + AHEAD)
         photos = self.shelf.take(wanted, later)
-        rgb = cut_all(photos, self.recipe.crop, self.recipe.augment, phase.size, random)
+        rgb = self._here(cut_all(photos, self.recipe.crop, self.recipe.augment, phase.size, random))
         noise = torch.Generator().manual_seed(int(random.integers(2**62)))
         return Batch(rgb, age(rgb, self.recipe.degrade, noise))
 

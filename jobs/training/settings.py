@@ -27,6 +27,7 @@ class TrainingRun(Settings):
     cpus_per_worker: float = Field(1, gt=0, description="its threads")
     gpus_per_worker: float | Literal["auto"] = Field("auto", description="one where there is one")
     threads: int = Field(2, ge=1, description="fetching photographs, in each worker")
+    makers: int = Field(1, ge=1, description="threads that cut and age squares for a worker's GPU")
     photograph_bytes: int = Field(
         2048 * MIB, ge=MIB, description="decoded photographs kept in each worker's memory"
     )

@@ -41,7 +41,7 @@ def learn(settings: Mapping[str, Any], report: Callable[[Mapping[str, Any]], Non
         shown = apart.spread(recipe.validation.photographs) if team.leads else []
         trainer = Trainer(
             networks,
-            Loader(shelf, gallery.train.weights, recipe, team, device),
+            Loader(shelf, gallery.train.weights, recipe, team, device, training.run.makers),
             HeldOut(shown, recipe.validation, device),
             Record(StoreKeep(store), team),
             report,

@@ -55,6 +55,17 @@ def test_batches_are_the_same_whatever_step_one_begins_at(start: int) -> None:
     assert not same(whole[0], whole[4])
 
 
+@pytest.mark.parametrize(("makers", "start"), [(2, 0), (3, 5), (9, 1)])
+def test_batches_are_the_same_however_many_threads_make_them(makers: int, start: int) -> None:
+    with tiny.shelf() as shelf:
+        one = loader(shelf, tiny.recipe())
+        alone = list(one.batches(0, phase(epochs=2), start))
+        one.makers = makers
+        together = list(one.batches(0, phase(epochs=2), start))
+    assert len(together) == len(alone) == 8 - start
+    assert all(map(same, alone, together))
+
+
 def test_a_batch_is_squares_and_their_grey() -> None:
     with tiny.shelf() as shelf:
         (batch, *_) = loader(shelf, tiny.recipe()).batches(0, phase(batch=3, size=64), 0)
