@@ -183,10 +183,11 @@ class Painted:
         yield from self._paint(batch)
 
     def _paint(self, batch: Sequence[tuple[str, ColourPhoto]]) -> Iterator[Pair | Unscored]:
-        paint = self.job.paint
+        paint, photos = self.job.paint, [opened.photo for _, opened in batch]
         plates = self.colorizer.paint(
-            [opened.photo for _, opened in batch],
+            photos,
             paint.render_size,
+            [photo.tone_table("positive", "in colour") for photo in photos],
             smallest=paint.smallest_render_size,
         )
         for (name, opened), plate in zip(batch, plates, strict=True):

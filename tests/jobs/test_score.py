@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from photochrom.colorize.colorizer import Colorizer
@@ -185,6 +186,25 @@ def test_photographs_may_come_from_anywhere_and_in_batches(colours: Path) -> Non
     (again,) = source.pairs({"coffee"})
     assert isinstance(again, Pair)
     assert again.name == "coffee"
+
+
+class Watchful(NarrowGenerator):
+    """A generator that notes how bright its squares are."""
+
+    def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        self.means = squares.mean((1, 2))
+        return super().chroma(squares)
+
+
+def test_a_colour_photograph_is_a_positive_whatever_its_grey_looks_like(tmp_path: Path) -> None:
+    for name in NAMES:
+        Image.fromarray(255 - photograph(name, 128)).save(tmp_path / f"{name}.png")
+    job = load_job(str(tmp_path), "memory://x", ["paint.render_size=64"])
+    generator = Watchful(9)
+    pairs = list(Painted(list(SlowFolder(tmp_path)), Colorizer(generator), job, 100).pairs())
+    truths = [one.truth @ (0.299, 0.587, 0.114) for one in pairs if isinstance(one, Pair)]
+    assert len(truths) == len(NAMES)
+    assert np.abs([truth.mean() for truth in truths] - generator.means).max() < 2
 
 
 class Roomless(NarrowGenerator):
