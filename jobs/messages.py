@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from photochrom.jobs.records import LedgerRow, PrintedRow
+from photochrom.jobs.stopwatch import Lap
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,16 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The shard's commit stands; not `ours` if another worker was first."""
+    """The shard's commit stands; not `ours` if another worker was first.
+
+    `lap` is what the worker's generator has been doing since its last commit.
+    """
 
     shard_key: str
     ours: bool
     rows: tuple[LedgerRow, ...]
     printed: tuple[PrintedRow, ...]
+    lap: Lap = Lap(0, 0)
 
 
 Message: TypeAlias = Working | Finished | Committed
