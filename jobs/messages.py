@@ -45,7 +45,7 @@ class Committed:
     ours: bool
     rows: tuple[LedgerRow, ...]
     printed: tuple[PrintedRow, ...]
-    lap: Lap = Lap(0, 0)
+    lap: Lap
 
 
 Message: TypeAlias = Working | Finished | Committed
