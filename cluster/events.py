@@ -7,6 +7,9 @@ DeathKind: TypeAlias = Literal[
     "start", "crash", "memory", "device", "unavailable", "preempted", "silent", "failing"
 ]
 
+THE_ITEMS_FAULT: frozenset[DeathKind] = frozenset({"crash", "memory", "device", "silent"})
+"""Deaths that the item in hand can bring about."""
+
 
 @dataclass(frozen=True)
 class Ready:

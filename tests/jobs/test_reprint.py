@@ -12,12 +12,15 @@ from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.audit.ready import orphans
 from photochrom.jobs.errors import JobError
+from photochrom.jobs.messages import NotPrinted
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.reprint import NotPrinted, Reprint, print_recipe
+from photochrom.jobs.presses import here
+from photochrom.jobs.reprint import Reprint, print_recipe
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.status import status_of
 from photochrom.jobs.store import Store
 from tests.jobs.archive import (
+    Listener,
     current,
     drive,
     findings,
@@ -35,8 +38,11 @@ SMALL = PrintRecipe(format="png", long_side=20)
 
 
 def reprint(store: Store, recipe: PrintRecipe, where: str = "TRUE") -> list[NotPrinted]:
-    work = Reprint(store, read_pinned(store), recipe, threads=2)
-    return work.run(work.missing(where), lambda _: None)
+    pinned = read_pinned(store)
+    pinned = pinned.model_copy(update={"job": pinned.job.model_copy(update={"output": store.root})})
+    work = Reprint(store, pinned, recipe, here, Listener())
+    work.run(where)
+    return work.failures
 
 
 def test_another_format_and_size_are_found_by_all_who_look(place: Store) -> None:
