@@ -126,6 +126,9 @@ class Run(_Settings):
     """How the work is spread; nothing here changes a pixel."""
 
     replicas: int | Literal["auto"] = Field("auto", description="as many as fit")
+    max_replicas: int | None = Field(
+        None, ge=1, description="ask for up to so many instead, on a cluster that grows when asked"
+    )
     cpus_per_replica: float = Field(1, gt=0, description="its threads included")
     gpus_per_replica: float | Literal["auto"] = Field("auto", description="one where there is one")
     batch: int = Field(8, ge=1, description="squares per generator call")
