@@ -107,7 +107,7 @@ class Worker:
             if item.careful:
                 yield from one_by_one(steps, tasks, item.condemned)
             else:
-                yield from in_batches(steps, tasks, run.batch, run.threads)
+                yield from in_batches(steps, tasks, run.batch, run.threads_each_side)
         key = item.shard.key
         if all(task.reason == Reason.STORAGE for task in tasks):
             raise StorageError(f"no photo of this shard came through: {tasks[0].error}")
