@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 from photochrom.cluster.contract import Pool, Worker
 from photochrom.cluster.crew import Crew, CrewEvent, Report, Reported, Restarted, Returned
 from photochrom.cluster.errors import PoolError, TrainerError, WorkerLost
-from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
+from photochrom.cluster.events import (
+    DeathKind,
+    Died,
+    Done,
+    Event,
+    Failed,
+    Leaving,
+    Left,
+    Progress,
+    Ready,
+)
 from photochrom.cluster.inline import InlinePool
 from photochrom.cluster.session import connect
 from photochrom.cluster.sizing import ClusterFacts, Node, Sizes, resolve
@@ -32,6 +42,8 @@ __all__ = [
     "Event",
     "Failed",
     "InlinePool",
+    "Leaving",
+    "Left",
     "Node",
     "Pool",
     "PoolError",

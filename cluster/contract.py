@@ -30,6 +30,10 @@ class Pool(Protocol):
         """Count the workers that are ready and idle."""
         ...
 
+    def aim(self, items: int) -> None:
+        """Hear how many items are left, those at work included: no more workers are needed."""
+        ...
+
     def send(self, key: str, item: object) -> None:
         """Give an item to a free worker; raises PoolError if there is none."""
         ...

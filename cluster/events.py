@@ -7,6 +7,9 @@ DeathKind: TypeAlias = Literal[
     "start", "crash", "memory", "device", "unavailable", "preempted", "silent", "failing"
 ]
 
+THE_ITEMS_FAULT: frozenset[DeathKind] = frozenset({"crash", "memory", "device", "silent"})
+"""Deaths that the item in hand can bring about."""
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -62,4 +65,22 @@ class Died:
     kind: DeathKind
 
 
-Event: TypeAlias = Ready | Progress | Done | Failed | Died
+@dataclass(frozen=True)
+class Leaving:
+    """A worker's machine will be taken away; it may finish `key`, and then gets nothing more.
+
+    What it does not finish in time ends in Died, as `preempted`.
+    """
+
+    worker: str
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Left:
+    """A worker that held no item has been let go: too little is left, or its machine leaves."""
+
+    worker: str
+
+
+Event: TypeAlias = Ready | Progress | Done | Failed | Died | Leaving | Left

@@ -31,6 +31,9 @@ class InlinePool:
         """Count the free workers: one once it is ready, none while an item is being done."""
         return int(self._ready and self._key is None and not self._closed)
 
+    def aim(self, items: int) -> None:
+        """Stay as it is: there is one worker, whatever is left."""
+
     def send(self, key: str, item: object) -> None:
         """Take an item; nothing of it runs before `wait`."""
         if not self.free():

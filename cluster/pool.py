@@ -1,4 +1,8 @@
-"""A pool of Ray actors: only ready ones get work, the dead are replaced, the silent are killed."""
+"""A pool of Ray actors: only ready ones get work, the dead are replaced, the silent are killed.
+
+It asks for as many as the items left can use. Those that no machine has room for stay asked for,
+which is what makes a cluster grow; those with nothing left to do are let go, and it may shrink.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,18 +15,29 @@ from ray.exceptions import RayError, RayTaskError
 
 from photochrom.cluster import causes
 from photochrom.cluster.contract import Worker
+from photochrom.cluster.draining import Draining
 from photochrom.cluster.errors import PoolError
-from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
+from photochrom.cluster.events import (
+    DeathKind,
+    Died,
+    Done,
+    Event,
+    Failed,
+    Leaving,
+    Left,
+    Progress,
+    Ready,
+)
 from photochrom.cluster.station import Raised, Station
 
 _FAILURES_ALLOWED = 2  # then the worker, and not its items, may be what is broken
 
 
 class PoolSettings(BaseModel):
-    """What each worker may use, and how patient the pool is.
+    """How many workers there may be, what each may use, and how patient the pool is.
 
     `lease_seconds` is the longest silence allowed between two progress values, `start_seconds` that
-    before a worker is ready, waiting for a machine included.
+    before a worker is ready. For a machine it waits as long again, and for ever if it has workers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,15 +55,17 @@ class PoolSettings(BaseModel):
 class _Actor:
     name: str
     handle: Any
-    pending: Any  # what it owes us: its `ready` answer, or the stream of its item; None if idle
+    pending: Any  # what it owes us: its next answer, or the stream of its item; None if idle
     heard: float  # when it last gave a sign of life, or was given something to do
+    node: str = ""  # where it is; nowhere as long as no machine has room for it
     ready: bool = False
+    leaving: bool = False  # its node is: what it does it may finish
     key: str | None = None
     failures: int = 0  # items in a row that raised
 
 
 class RayPool:
-    """Keep `size` actors of a plain class at work; needs a connected Ray.
+    """Keep up to `size` actors of a plain class at work; needs a connected Ray.
 
     An actor that dies, cannot be reached, outlives its lease or raises WorkerLost is given up for
     good and another one started in its place; Ray itself never restarts or retries anything.
@@ -78,11 +95,23 @@ class RayPool:
         self._last_cause = ""
         self._closed = False
         self._later: list[Event] = []
+        self._wanted = settings.size
+        self._draining = Draining()
         self._refill()
 
     def free(self) -> int:
         """Count the actors that have answered `ready` and hold no item."""
         return sum(actor.pending is None for actor in self._actors.values())
+
+    def aim(self, items: int) -> None:
+        """Ask for as many workers as there are items left, or let go of those without work."""
+        self._wanted = max(1, min(self._settings.size, items))
+        surplus = len(self._actors) - self._wanted
+        idle = [a for a in reversed(self._actors.values()) if a.key is None]
+        # Whoever is furthest from being ready goes first, and of equals who came last.
+        for actor in sorted(idle, key=lambda a: (a.ready, bool(a.node)))[: max(0, surplus)]:
+            self._part_from(actor)
+        self._refill()
 
     def send(self, key: str, item: object) -> None:
         """Give an item to a free actor."""
@@ -108,6 +137,7 @@ class RayPool:
         deadline = time.monotonic() + timeout
         patience = 0.0  # listen first, lest our own absence be taken for their silence
         while True:
+            self._look_for_leavers()
             events = [*self._collect(patience), *self._give_up_silent()]
             now = time.monotonic()
             if events or now >= deadline:
@@ -125,14 +155,14 @@ class RayPool:
     def _refill(self) -> None:
         """Start what is missing, unless starting has failed too often in a row."""
         while (
-            len(self._actors) < self._settings.size
+            len(self._actors) < self._wanted
             and self._start_failures < self._settings.start_failures_allowed
         ):
             self._started += 1
             name = f"worker-{self._started}"
             handle = self._actor_class.remote(*self._worker)
-            answer = handle.ready.remote()
-            self._actors[name] = _Actor(name, handle, answer, time.monotonic())
+            arrival = handle.arrive.remote()
+            self._actors[name] = _Actor(name, handle, arrival, time.monotonic())
 
     def _collect(self, timeout: float) -> list[Event]:
         """Take one event from each actor that has one, waiting up to `timeout` for the first."""
@@ -143,11 +173,15 @@ class RayPool:
         come, _ = ray.wait(list(owing), num_returns=1, timeout=timeout)
         if come and len(owing) > 1:
             come, _ = ray.wait(list(owing), num_returns=len(owing), timeout=0)
-        return [self._hear(owing[pending]) for pending in come]
+        return [event for pending in come if (event := self._hear(owing[pending]))]
 
-    def _hear(self, actor: _Actor) -> Event:
+    def _hear(self, actor: _Actor) -> Event | None:
         actor.heard = time.monotonic()
         try:
+            if not actor.node:
+                actor.node = ray.get(actor.pending)
+                actor.pending = actor.handle.ready.remote()
+                return None
             return self._next(actor, actor.key) if actor.key is not None else self._greet(actor)
         except RayError as error:
             return self._give_up(actor, causes.cause_of(error), causes.kind_of(error))
@@ -166,6 +200,8 @@ class RayPool:
             said = ray.get(next(actor.pending))
         except StopIteration:
             actor.key, actor.pending, actor.failures = None, None, 0
+            if actor.leaving:
+                self._part_from(actor)
             return Done(actor.name, key)
         except RayTaskError as error:  # what was yielded could not be sent
             return self._failed(
@@ -191,9 +227,23 @@ class RayPool:
         now = time.monotonic()
         silent = [actor for actor in self._owing() if now >= self._expiry(actor)]
         return [
-            self._give_up(actor, f"silent for {now - actor.heard:.0f} s", "silent")
-            for actor in silent
+            self._give_up(actor, _silence(actor, now - actor.heard), "silent") for actor in silent
         ]
+
+    def _look_for_leavers(self) -> None:
+        """Part from idle workers on nodes that will go away; let the others finish first."""
+        going = self._draining.nodes()
+        for actor in [a for a in self._actors.values() if a.node in going and not a.leaving]:
+            actor.leaving = True
+            self._later.append(Leaving(actor.name, actor.key))
+            if actor.key is None:
+                self._part_from(actor)
+
+    def _part_from(self, actor: _Actor) -> None:
+        """Let go of a worker that is not needed here any more, and say so if it was known."""
+        if actor.ready:
+            self._later.append(Left(actor.name))
+        self._replace(actor)
 
     def _give_up(self, actor: _Actor, cause: str, kind: DeathKind) -> Died:
         """Replace an actor that can do no more, and say what was lost with it."""
@@ -212,8 +262,16 @@ class RayPool:
         return [actor for actor in self._actors.values() if actor.pending is not None]
 
     def _expiry(self, actor: _Actor) -> float:
+        if not actor.node and any(other.ready for other in self._actors.values()):
+            return float("inf")
         patience = self._settings.lease_seconds if actor.ready else self._settings.start_seconds
         return actor.heard + patience
 
     def _next_expiry(self) -> float:
-        return min((self._expiry(a) for a in self._owing()), default=1e12)
+        return min((self._expiry(a) for a in self._owing()), default=float("inf"))
+
+
+def _silence(actor: _Actor, seconds: float) -> str:
+    if actor.node:
+        return f"silent for {seconds:.0f} s"
+    return f"no machine had room for it for {seconds:.0f} s"

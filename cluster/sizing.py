@@ -63,8 +63,14 @@ def resolve(
 
     A replica takes a GPU where there is one. As many replicas are made as fit, node by node; if
     not even one fits for want of CPUs, one is made with what the largest node has. A number that
-    can never fit raises PoolError, unless the cluster is `elastic` and grows when asked.
+    can never fit raises PoolError, unless the cluster is `elastic` and grows when asked; then it
+    must be said whether replicas take GPUs, if no machine has one yet.
     """
+    if elastic and gpus_per_replica == "auto" and facts.gpus < 1:
+        raise PoolError(
+            "no machine of the cluster has a GPU now, but those that it grows by may: set "
+            "run.gpus_per_replica to 1, or to 0"
+        )
     gpus = (1.0 if facts.gpus >= 1 else 0.0) if gpus_per_replica == "auto" else gpus_per_replica
     cpus = cpus_per_replica
     if replicas == "auto":

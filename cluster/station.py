@@ -53,6 +53,13 @@ class Station:
         self._worker_class = worker_class
         self._arguments = arguments
 
+    def arrive(self) -> str:
+        """Name the node that this is on; an actor says so before it makes its worker."""
+        import ray
+
+        node: str = ray.get_runtime_context().get_node_id()
+        return node
+
     def ready(self) -> Said | Raised:
         """Make the worker and ask whether it is ready."""
         try:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from photochrom.cluster.contract import Pool
-from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
+from photochrom.cluster.events import (
+    THE_ITEMS_FAULT,
+    Died,
+    Done,
+    Event,
+    Failed,
+    Leaving,
+    Left,
+    Progress,
+    Ready,
+)
 from photochrom.jobs import ledger
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
@@ -40,7 +50,6 @@ from photochrom.jobs.summary import Summary, summarize
 from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
-_PHOTOS_FAULT = ("crash", "memory", "device", "silent")  # deaths that a photo can bring about
 
 OpenPool = Callable[[Orders, int], AbstractContextManager[Pool]]
 """Opens a pool for these orders and so many shards; the driver does not know what is behind."""
@@ -176,6 +185,7 @@ class Driver:
         """Keep the pool busy until the queue is empty."""
         while not queue.finished:
             presence.beat()
+            pool.aim(queue.left)
             while pool.free() and (attempt := queue.next(time.monotonic())):
                 if self._committed_elsewhere(attempt.shard.key, attempt.number):
                     queue.done(attempt.shard.key)
@@ -213,14 +223,24 @@ class Driver:
                 self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
                 self._meters.failed(kind)
                 queue.failed(key, f"{kind}: {error}", time.monotonic())
+            case _:
+                self._hear_of_worker(event, queue)
+
+    def _hear_of_worker(self, event: Event, queue: Queue) -> None:
+        match event:
             case Died(key=key, cause=cause, kind=kind):
                 self._reporter.note(f"a worker died: {cause}")
                 self._meters.died(kind)
                 self._guard.died(kind, cause)
                 if key is not None:
-                    blame = kind in _PHOTOS_FAULT
+                    blame = kind in THE_ITEMS_FAULT
                     queue.died(key, cause, time.monotonic(), blame)
                 self._ready.discard(event.worker)
+                self._meters.replicas(len(self._ready))
+            case Leaving(worker=worker):
+                self._reporter.note(f"{worker} has been told that its machine will go")
+            case Left(worker=worker):
+                self._ready.discard(worker)
                 self._meters.replicas(len(self._ready))
             case Ready(worker=worker, facts=facts):
                 self._greet(facts)

@@ -18,7 +18,13 @@ def ray_pool(address: str, debug: bool = False, worker: type[Worker] = Worker) -
     def open_pool(orders: Orders, shards: int) -> Iterator[Pool]:
         with connect(address, debug=debug) as facts:
             run = orders.job.run
-            sizes = resolve(run.replicas, run.cpus_per_replica, run.gpus_per_replica, facts)
+            sizes = resolve(
+                run.max_replicas or run.replicas,
+                run.cpus_per_replica,
+                run.gpus_per_replica,
+                facts,
+                elastic=run.max_replicas is not None,
+            )
             pool = RayPool(worker, (orders,), pool_settings(run, sizes, shards))
             try:
                 yield pool

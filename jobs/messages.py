@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from photochrom.jobs.records import LedgerRow, PrintedRow
+from photochrom.jobs.stopwatch import Lap
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,35 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The shard's commit stands; not `ours` if another worker was first."""
+    """The shard's commit stands; not `ours` if another worker was first.
+
+    `lap` is what the worker's generator has been doing since its last commit.
+    """
 
     shard_key: str
     ours: bool
     rows: tuple[LedgerRow, ...]
     printed: tuple[PrintedRow, ...]
+    lap: Lap
 
 
-Message: TypeAlias = Working | Finished | Committed
+@dataclass(frozen=True, slots=True)
+class NotPrinted:
+    """A row whose print could not be made, and why."""
+
+    row_key: str
+    row_id: str
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """The prints of a shard's rows are filed; of some there are none."""
+
+    shard_key: str
+    printed: tuple[PrintedRow, ...]
+    not_printed: tuple[NotPrinted, ...]
+
+
+Message: TypeAlias = Working | Finished | Committed | Filed

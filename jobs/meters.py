@@ -27,6 +27,8 @@ class Meters:
         """Count a shard's rows and prints, if it was our commit that stands."""
         result = "committed" if message.ours else "lost"
         self._metrics.count(series.SHARD_ATTEMPTS, result=result)
+        self._metrics.count(series.GENERATOR_SECONDS, message.lap.busy, state="busy")
+        self._metrics.count(series.GENERATOR_SECONDS, message.lap.idle, state="idle")
         if message.ours:
             self._metrics.count(series.SHARDS_COMMITTED)
             self.rows(message.rows)

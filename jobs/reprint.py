@@ -1,114 +1,159 @@
 """Reprint: further prints of a place's plates, without the generator: CPUs alone.
 
 Shards are the ledger's. A shard's new prints are filed under the new recipe's digest when all are
-stored; the same command again makes only those that are missing.
+stored; the same command again makes only those that are missing. It may run beside the job itself,
+and follow it: only committed rows are printed.
 """
 
 from __future__ import annotations
 
-import tempfile
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from photochrom.colorize.errors import PhotochromError, SettingsError
-from photochrom.colorize.picture import Origin, PrintRecipe
+from photochrom.cluster.contract import Pool
+from photochrom.cluster.events import THE_ITEMS_FAULT, Died, Done, Event, Failed, Progress
+from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.budget import Budget
-from photochrom.jobs.errors import JobError
-from photochrom.jobs.originals import luma_bytes, read_original, read_plate
+from photochrom.jobs.errors import JobError, Unfinished
+from photochrom.jobs.messages import Filed, Finished, NotPrinted, Working
 from photochrom.jobs.pinned import Pinned, check_pixels
-from photochrom.jobs.plan import read_plans
-from photochrom.jobs.printer import Printer
-from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.plan import open_shards, read_plans
+from photochrom.jobs.press import PrintOrders
+from photochrom.jobs.presses import OpenPresses
+from photochrom.jobs.queue import Queue, Shard
+from photochrom.jobs.records import PlanRow
 from photochrom.jobs.settings import print_digest
-from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from photochrom.jobs.driver import Reporter
 
-
-@dataclass(frozen=True, slots=True)
-class NotPrinted:
-    """A row whose print could not be made, and why."""
-
-    row_id: str
-    error: str
+ROUND_ROWS = 100_000  # so that a place of any size is printed in bounded memory
+_FOLLOW_SECONDS = 15.0
+_TICK_SECONDS = 1.0
+_MISSING = """
+SELECT plan, row_id, row_key, source_uri, source_version, source_bytes, 0 AS shard, shard_key,
+       '' AS skip, tone, collection, rights, restriction
+FROM current
+WHERE ai_colorized AND ({where})
+  AND row_key NOT IN (SELECT row_key FROM prints WHERE print_digest = ?)
+  AND row_key NOT IN (SELECT unnest(?::VARCHAR[]))
+ORDER BY plan, shard_key, row_id LIMIT ?
+"""
 
 
 class Reprint:
     """Prints of one recipe for the current colorized rows that lack one."""
 
-    def __init__(self, store: Store, pinned: Pinned, recipe: PrintRecipe, threads: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pinned: Pinned,
+        recipe: PrintRecipe,
+        open_presses: OpenPresses,
+        reporter: Reporter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         if recipe.format == "none":
             raise JobError("there is nothing to print: choose a format")
         check_pixels(pinned)
-        self._signer = pinned.job.marks.signer()
-        recipe = recipe.model_copy(update={"c2pa": self._signer is not None})
-        self._store, self._pinned, self._recipe = store, pinned, recipe
-        self._threads = threads
-        self._budget = Budget(pinned.job.run.bytes_in_flight)
-        self._sources = Sources(pinned.job.storage.source)
-        self._ordered_at = {plan.number: plan.created_at for plan in read_plans(store)}
+        signed = pinned.job.marks.signer() is not None
+        self._recipe = recipe.model_copy(update={"c2pa": signed})
+        self._store, self._pinned = store, pinned
+        self._open_presses, self._reporter, self._sleep = open_presses, reporter, sleep
+        self._counted: set[str] = set()
+        self.made = 0
+        self.failures: list[NotPrinted] = []
 
-    def missing(self, where: str = "TRUE") -> list[Row]:
-        """Return the rows to print, by shard; `where` is an SQL condition on `current`."""
+    def run(self, where: str = "TRUE", *, follow: bool = False) -> None:
+        """Print what is missing; `where` is an SQL condition on `current`.
+
+        To `follow` is to go on until the job has nothing left to commit. What could not be printed
+        is in `failures`, never hidden. Raises Unfinished.
+        """
+        with ExitStack() as stack:
+            pool: Pool | None = None
+            while True:
+                last = not follow or self._job_is_done()  # seen first: what comes later is missing
+                if shards := self._missing(where):
+                    pool = pool or stack.enter_context(self._opened())
+                    self._round(shards, pool)
+                elif last:
+                    return
+                else:
+                    self._sleep(_FOLLOW_SECONDS)
+
+    def _missing(self, where: str) -> list[Shard]:
+        """Return what to print next, by shard."""
+        failed = [failure.row_key for failure in self.failures]
         with questions(self._store) as tables:
-            return tables.ask(
-                f"SELECT * FROM current WHERE ai_colorized AND ({where}) AND row_key NOT IN "
-                "(SELECT row_key FROM prints WHERE print_digest = ?) ORDER BY shard_key, row_id",
-                print_digest(self._recipe),
+            digest = print_digest(self._recipe)
+            rows = tables.ask(_MISSING.format(where=where), digest, failed, ROUND_ROWS)
+        ordered_at = {plan.number: plan.created_at for plan in read_plans(self._store)}
+        shards = []
+        for (plan, key), group in groupby(rows, itemgetter("plan", "shard_key")):
+            picked = tuple(
+                PlanRow(**{k: v for k, v in row.items() if k != "plan"}) for row in group
+            )
+            shards.append(Shard(key, plan, ordered_at[plan], picked))
+        return shards
+
+    def _job_is_done(self) -> bool:
+        return not open_shards(read_plans(self._store), ledger.committed(self._store))
+
+    def _opened(self) -> AbstractContextManager[Pool]:
+        ledger.file_recipe(self._store, self._recipe)
+        return self._open_presses(PrintOrders(self._pinned, self._recipe, threads=1))
+
+    def _round(self, shards: list[Shard], pool: Pool) -> None:
+        """Keep the presses busy until these shards are printed; raises Unfinished."""
+        queue = Queue(shards, self._pinned.job.run.attempts)
+        self._reporter.begin(queue.rows_left, 0)
+        try:
+            while not queue.finished:
+                pool.aim(queue.left)
+                while pool.free() and (attempt := queue.next(time.monotonic())):
+                    pool.send(attempt.shard.key, attempt)
+                for event in pool.wait(_TICK_SECONDS):
+                    self._hear(event, queue)
+        finally:
+            self._reporter.end()
+        if queue.given_up:
+            *_, last = queue.given_up.values()
+            raise Unfinished(
+                f"{len(queue.given_up)} shards could not be printed; the last error: {last}. "
+                "Mend it and run the same command again"
             )
 
-    def run(
-        self, rows: list[Row], advance: Callable[[PrintedRow | NotPrinted], None]
-    ) -> list[NotPrinted]:
-        """Make and file the prints; what could not be printed is returned, never hidden."""
-        failures: list[NotPrinted] = []
-        if rows:
-            ledger.file_recipe(self._store, self._recipe)
-        with ThreadPoolExecutor(self._threads) as threads:
-            for shard_key, shard in groupby(rows, itemgetter("shard_key")):
-                printed: list[PrintedRow] = []
-                for made in threads.map(self._one, list(shard)):
-                    advance(made)
-                    if isinstance(made, NotPrinted):
-                        failures.append(made)
-                    else:
-                        printed.append(made)
-                if printed:
-                    ledger.file_prints(self._store, shard_key, printed)
-        return failures
-
-    def _one(self, row: Row) -> PrintedRow | NotPrinted:
-        size = luma_bytes(row)
-        held, filed = self._budget.holding(size), not self._budget.fits(size)
-        with held, tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
-            scratch = Path(folder)
-            origin = Origin(self._pinned.recipe_digest, when=self._ordered_at[row["plan"]])
-            try:
-                photo = read_original(self._sources, row, scratch, self._signer, filed=filed)
-                plate = read_plate(self._store, row)
-                return Printer(self._store, self._recipe, origin, scratch, self._signer).make(
-                    photo,
-                    plate,
-                    row_id=row["row_id"],
-                    row_key=row["row_key"],
-                    shard_key=row["shard_key"],
-                    collection=row["collection"],
-                    source_uri=row["source_uri"],
-                )
-            except PhotochromError as error:
-                if error.retriable:
-                    raise
-                return NotPrinted(row["row_id"], str(error))
+    def _hear(self, event: Event, queue: Queue) -> None:
+        match event:
+            case Progress(key=key, value=Working(row_key=row_key)):
+                queue.working_on(key, row_key)
+            case Progress(value=Finished(row_key=row_key) as finished):
+                if row_key not in self._counted:
+                    self._counted.add(row_key)
+                    self._reporter.advance(finished)
+            case Progress(value=Filed() as filed):
+                self._counted -= {row.row_key for row in filed.printed}
+                self.made += len(filed.printed)
+                self.failures += filed.not_printed
+            case Done(key=key):
+                queue.done(key)
+            case Failed(key=key, error=error, kind=kind):
+                self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
+                queue.failed(key, f"{kind}: {error}", time.monotonic())
+            case Died(key=key, cause=cause, kind=kind):
+                self._reporter.note(f"a press died: {cause}")
+                if key is not None:
+                    queue.died(key, cause, time.monotonic(), blame=kind in THE_ITEMS_FAULT)
 
 
 def print_recipe(**asked: str | int | None) -> PrintRecipe:

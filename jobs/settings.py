@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -126,10 +127,15 @@ class Run(_Settings):
     """How the work is spread; nothing here changes a pixel."""
 
     replicas: int | Literal["auto"] = Field("auto", description="as many as fit")
+    max_replicas: int | None = Field(
+        None, ge=1, description="ask for up to so many instead, on a cluster that grows when asked"
+    )
     cpus_per_replica: float = Field(1, gt=0, description="its threads included")
     gpus_per_replica: float | Literal["auto"] = Field("auto", description="one where there is one")
     batch: int = Field(8, ge=1, description="squares per generator call")
-    threads: int = Field(2, ge=1, description="fetching and printing beside the generator")
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="on each side of the generator; auto: a replica's CPUs, 2 at least"
+    )
     attempts: int = Field(3, ge=2, description="of a shard, before it is left for the next run")
     lease_seconds: float = Field(1800, gt=0, description="of silence, before a worker is replaced")
     shard_rows: int = Field(200, ge=1, description="committed together, at most")
@@ -137,6 +143,17 @@ class Run(_Settings):
     bytes_in_flight: int = Field(
         1024 * MIB, ge=1, description="decoded samples in one worker; larger photos lie in a file"
     )
+
+    @property
+    def threads_each_side(self) -> int:
+        """How many threads fetch and decode, and how many print and store."""
+        return max(2, ceil(self.cpus_per_replica)) if self.threads == "auto" else self.threads
+
+    @model_validator(mode="after")
+    def _one_way_to_count(self) -> Run:
+        if self.max_replicas is not None and self.replicas != "auto":
+            raise ValueError('max_replicas goes with replicas = "auto"')
+        return self
 
 
 class Limits(ReadingLimits):

@@ -23,6 +23,7 @@ from photochrom.jobs.reasons import Reason, reason_of
 from photochrom.jobs.records import PrintedRow
 from photochrom.jobs.settings import Job, Roll
 from photochrom.jobs.sources import Sources
+from photochrom.jobs.stopwatch import Stopwatch
 from photochrom.jobs.store import Store
 from photochrom.jobs.task import Task
 
@@ -40,11 +41,12 @@ class Steps:
         budget: Budget,
         scratch: Path,
         attempt: Attempt,
+        stopwatch: Stopwatch,
         signer: Signer | None = None,
     ) -> None:
         self._job, self._store = job, store
         self._reading_room, self._colorizer = reading_room, colorizer
-        self._budget, self._scratch = budget, scratch
+        self._budget, self._scratch, self._stopwatch = budget, scratch, stopwatch
         self._last = attempt.last
         self._sources = Sources(job.storage.source)
         origin = Origin(pinned.recipe_digest, when=attempt.shard.ordered_at)
@@ -67,33 +69,42 @@ class Steps:
             task.opened(photo, tone)
             if tone.kind == "unknown" and not task.over:
                 task.skip(Reason.TONE_UNKNOWN)
-            if not task.over:
-                size = self._colorizer.size_for(photo, self._job.paint.render_size)
+            if size := self.square(task):
                 photo.square(size, tone)  # here, not while the GPU waits
         return task
 
+    def square(self, task: Task) -> int | None:
+        """Return the side of the square that a photo is painted at; None if it has ended."""
+        if task.over or task.photo is None:
+            return None
+        return self._colorizer.size_for(task.photo, self._job.paint.render_size)
+
     def paint(self, tasks: Sequence[Task]) -> None:
-        """Paint the open photos as one batch; each bears its share of the time."""
+        """Paint the open photos as one batch; each bears its share of the time.
+
+        All else that their plates need is left to `finish`, while the generator paints others.
+        """
         photos = [task.photo for task in tasks if task.photo]
         tones = [task.tone for task in tasks if task.tone]
         paint = self._job.paint
         wall, cpu = time.perf_counter(), time.thread_time()
-        made = self._colorizer.paint(
-            photos,
-            paint.render_size,
-            tones,
-            smallest=paint.smallest_render_size,
-            confidence=paint.confidence,
-        )
+        with self._stopwatch.painting():
+            made = self._colorizer.paint(
+                photos,
+                paint.render_size,
+                tones,
+                smallest=paint.smallest_render_size,
+                confidence=paint.confidence,
+            )
         wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
         on_gpu = self._colorizer.generator.device.startswith("cuda")
-        for task, photo, plate in zip(tasks, photos, made, strict=True):
+        for task, plate in zip(tasks, made, strict=True):
             task.cpu_seconds += cpu / len(tasks)
             task.gpu_seconds += wall / len(tasks) if on_gpu else 0.0
             if isinstance(plate, Failure):
                 task.fail(reason_of(plate.error), str(plate.error))
             else:
-                task.painted(plate, photo.square(plate.painter.render_size, plate.tone))
+                task.plate = plate
 
     def paint_alone(self, task: Task) -> None:
         """Paint one photo; what no retry has cured is the photo's, in the last attempt."""
@@ -107,6 +118,7 @@ class Steps:
         """Store plate and print, unless the photo has ended already; then let its pixels go."""
         with self._around(task):
             if not task.over and task.photo and task.plate:
+                task.painted(task.photo, task.plate)
                 self._store_plate(task)
                 if self._job.print.format != "none":
                     task.printed = self._print(task)

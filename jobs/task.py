@@ -10,9 +10,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from photochrom.colorize.picture import Photo, Plate, ToneTable
 from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE
 from photochrom.jobs.messages import Finished
@@ -118,9 +115,9 @@ class Task:
             "tone_evidence": tone.evidence,
         }
 
-    def painted(self, plate: Plate, square: NDArray[np.uint8]) -> None:
-        """Keep the plate, and note how colourful it is on its grey square (s, s)."""
-        self.plate = plate
+    def painted(self, photo: Photo, plate: Plate) -> None:
+        """Note what the plate is, and how colourful on its grey square."""
+        square = photo.square(plate.painter.render_size, plate.tone)
         self.plate_facts |= {
             "plate_sha256": plate.sha256,
             "tone_table_sha256": plate.tone.sha256,

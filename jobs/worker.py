@@ -1,7 +1,7 @@
 """The worker: one shard through fetch, decode, paint, print and commit; it knows no Ray.
 
-Fetching and printing run in threads on both sides of the generator, and decoded samples in flight
-are bounded by bytes. Pixels go from storage to storage; only rows leave this process otherwise.
+Photos flow through threads on both sides of the generator, and decoded samples in flight are
+bounded by bytes. Pixels go from storage to storage; only rows leave this process otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from photochrom.cluster.errors import WorkerLost
@@ -20,12 +19,14 @@ from photochrom.colorize.picture.reading.reading_room import reading_room
 from photochrom.jobs import ledger
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.errors import StorageError
+from photochrom.jobs.flow import Flow
 from photochrom.jobs.messages import Committed, Message, WorkerFacts, Working
 from photochrom.jobs.pinned import Pinned
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Reason
 from photochrom.jobs.settings import Job
 from photochrom.jobs.steps import Steps
+from photochrom.jobs.stopwatch import Stopwatch
 from photochrom.jobs.store import Store
 from photochrom.jobs.task import Bench, Task
 from photochrom.jobs.weights import weights_file
@@ -52,6 +53,7 @@ class Worker:
         self._store = Store(orders.job.output, orders.job.storage.output)
         self._reading_room = reading_room(orders.job.limits)
         self._signer = orders.job.marks.signer()
+        self._stopwatch = Stopwatch()
         paint = orders.pinned.paint
         self._colorizer = Colorizer.load(
             paint.model,
@@ -78,6 +80,7 @@ class Worker:
     def run(self, item: object) -> Iterator[Message]:
         """Do one attempt at a shard, and commit it; raises WorkerLost if the device goes."""
         assert isinstance(item, Attempt)
+        self._stopwatch.start()
         try:
             yield from self._attempt(item)
         except DeviceLost as error:
@@ -98,19 +101,21 @@ class Worker:
                 budget,
                 scratch,
                 item,
+                self._stopwatch,
                 self._signer,
             )
             if item.careful:
                 yield from one_by_one(steps, tasks, item.condemned)
             else:
-                yield from in_batches(steps, tasks, run.batch, run.threads)
+                yield from in_batches(steps, tasks, run.batch, run.threads_each_side)
         key = item.shard.key
         if all(task.reason == Reason.STORAGE for task in tasks):
             raise StorageError(f"no photo of this shard came through: {tasks[0].error}")
         rows = tuple(task.ledger_row for task in tasks)
         printed = tuple(task.printed for task in tasks if task.printed)
         ledger.file_prints(self._store, key, printed)
-        yield Committed(key, ledger.commit(self._store, key, rows), rows, printed)
+        ours = ledger.commit(self._store, key, rows)
+        yield Committed(key, ours, rows, printed, self._stopwatch.lap())
 
     def _bench(self, attempt: Attempt) -> Bench:
         return Bench(
@@ -139,23 +144,6 @@ def one_by_one(steps: Steps, tasks: list[Task], condemned: frozenset[str]) -> It
 
 
 def in_batches(steps: Steps, tasks: list[Task], batch: int, threads: int) -> Iterator[Message]:
-    """Open and finish photos in threads, and paint whatever is open in between."""
-    with ThreadPoolExecutor(threads) as openers, ThreadPoolExecutor(threads) as finishers:
-        opening: set[Future[Task]] = {openers.submit(steps.open, task) for task in tasks}
-        finishing: set[Future[Task]] = set()
-        try:
-            while opening or finishing:
-                done, _ = wait(opening | finishing, return_when=FIRST_COMPLETED)
-                opened = [future.result() for future in done & opening]
-                waiting = [task for task in opened if not task.over]
-                for first in range(0, len(waiting), batch):
-                    steps.paint(waiting[first : first + batch])
-                finishing |= {finishers.submit(steps.finish, task) for task in opened}
-                for task in [future.result() for future in done & finishing]:
-                    yield task.finished
-                opening -= done
-                finishing -= done
-        finally:
-            for pool in (openers, finishers):
-                pool.shutdown(wait=False, cancel_futures=True)
-            steps.call_off()
+    """Do the photos as they come, in threads around the generator."""
+    for task in Flow(steps, batch, threads).run(tasks):
+        yield task.finished

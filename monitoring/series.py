@@ -44,6 +44,12 @@ PHOTO_CPU_SECONDS = Series(
 PHOTO_GPU_SECONDS = Series(
     "photochrom_photo_gpu_seconds_total", "counter", "GPU time spent on photos that have a row."
 )
+GENERATOR_SECONDS = Series(
+    "photochrom_generator_seconds_total",
+    "counter",
+    "Time of the workers' generators between commits, by state: busy painting, or idle.",
+    labels=("state",),
+)
 PHOTO_SECONDS = Series(
     "photochrom_photo_seconds",
     "histogram",
@@ -89,6 +95,7 @@ SERIES = (
     OUTPUT_BYTES,
     PHOTO_CPU_SECONDS,
     PHOTO_GPU_SECONDS,
+    GENERATOR_SECONDS,
     PHOTO_SECONDS,
     LUMA_MAX_ERROR,
     SHARDS_COMMITTED,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +20,6 @@ from photochrom.jobs.cli.common import (
     shown,
     size,
 )
-
-_THREADS = os.cpu_count() or 1
 
 
 def register(app: typer.Typer) -> None:
@@ -105,9 +102,28 @@ def print_(
         typer.Option(help="sign or strip, on jpeg and webp with a long side."),
     ] = None,
     where: Annotated[str, typer.Option(help="Which: an SQL condition on `current`.")] = "TRUE",
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print what is committed until the job is done.")
+    ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Print on Ray: `local` for a Ray of this machine, `auto` or HOST:PORT for a "
+            "cluster. If left out, in this process."
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="Presses on Ray; as many as fit if left out.")
+    ] = None,
     set_: Changes = None,
 ) -> None:
-    """Print from plates, without a generator or a GPU: another format, size or selection."""
+    """Print from plates, without a generator or a GPU: another format, size or selection.
+
+    It may run beside the job itself. The same command goes on where an earlier one was stopped.
+    Exit codes are those of `run`.
+    """
+    from photochrom.jobs import presses
+    from photochrom.jobs.cli.progress import Ticker
     from photochrom.jobs.reprint import Reprint, print_recipe
 
     place = open_place(out, set_)
@@ -120,12 +136,10 @@ def print_(
         lossless=lossless,
         visible_mark=visible_mark,
     )
-    work = Reprint(place.store, place.pinned, recipe, _THREADS)
-    rows = work.missing(where)
-    failures = work.run(rows, lambda _: None)
-    console.print(
-        f"{len(rows) - len(failures)} prints made, under {shown(place.store.root)}/prints"
-    )
-    if failures:
-        show("", ["input", "not printed"], [(f.row_id, f.error) for f in failures])
+    opened = presses.on_ray(address, replicas or "auto") if address else presses.here
+    work = Reprint(place.store, place.pinned, recipe, opened, Ticker("printing"))
+    work.run(where, follow=follow)
+    console.print(f"{work.made} prints made, under {shown(place.store.root)}/prints")
+    if work.failures:
+        show("", ["input", "not printed"], [(f.row_id, f.error) for f in work.failures])
         raise typer.Exit(SOME_FAILED)

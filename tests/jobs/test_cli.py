@@ -343,6 +343,8 @@ def test_metrics_add_up_to_the_ledger(some_failed: Path) -> None:
     assert sample_of(backend, "prints_total", format="jpeg") == 6
     sizes = [path.stat().st_size for path in (some_failed / "scans").rglob("*.*")]
     assert sample_of(backend, "source_bytes_total") == sum(sizes)
+    assert sample_of(backend, "generator_seconds_total", state="busy") > 0
+    assert sample_of(backend, "generator_seconds_total", state="idle") > 0
 
 
 def test_metrics_are_served_where_asked(some_failed: Path, program: Program) -> None:

@@ -9,15 +9,20 @@ from typing import Any
 import pytest
 
 from photochrom.colorize.errors import SettingsError
-from photochrom.colorize.picture import PrintRecipe
+from photochrom.colorize.picture import Photo, PrintRecipe
+from photochrom.jobs import press
+from photochrom.jobs import reprint as reprint_module
 from photochrom.jobs.audit.ready import orphans
-from photochrom.jobs.errors import JobError
-from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.reprint import NotPrinted, Reprint, print_recipe
+from photochrom.jobs.errors import JobError, StorageError
+from photochrom.jobs.messages import NotPrinted
+from photochrom.jobs.pinned import Pinned, read_pinned
+from photochrom.jobs.presses import here
+from photochrom.jobs.reprint import Reprint, print_recipe
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.status import status_of
 from photochrom.jobs.store import Store
 from tests.jobs.archive import (
+    Listener,
     current,
     drive,
     findings,
@@ -25,6 +30,7 @@ from tests.jobs.archive import (
     keys,
     listing,
     place_of,
+    planned_only,
     prints,
     write_photo,
     write_photos,
@@ -34,9 +40,19 @@ from tests.jobs.program import Program, imported
 SMALL = PrintRecipe(format="png", long_side=20)
 
 
-def reprint(store: Store, recipe: PrintRecipe, where: str = "TRUE") -> list[NotPrinted]:
-    work = Reprint(store, read_pinned(store), recipe, threads=2)
-    return work.run(work.missing(where), lambda _: None)
+def reprint(
+    store: Store, recipe: PrintRecipe, where: str = "TRUE", **changes: Any
+) -> list[NotPrinted]:
+    work = Reprint(store, pinned_at(store, **changes), recipe, here, Listener())
+    work.run(where)
+    return work.failures
+
+
+def pinned_at(store: Store, **changes: Any) -> Pinned:
+    """Return what is pinned in a place, which may have moved since, with some of it changed."""
+    pinned = read_pinned(store)
+    job = pinned.job.model_copy(update={"output": store.root, **changes})
+    return pinned.model_copy(update={"job": job})
 
 
 def test_another_format_and_size_are_found_by_all_who_look(place: Store) -> None:
@@ -146,6 +162,56 @@ def test_a_place_that_was_moved_is_printed_where_it_is(place: Store, tmp_path: P
         for row in prints(moved)
         if row["output_format"] == "png"
     )
+
+
+def test_a_job_is_followed_to_its_end(job_folder: Path) -> None:
+    """What it commits while it is followed is printed, its own recipe's prints as they are."""
+    job = job_of(job_folder / "scans", job_folder / "out")
+    drive(job, sample=2)
+    planned_only(job)
+    store = place_of(job)
+
+    def goes_on(seconds: float) -> None:
+        assert len(current(store)) == 2
+        assert len(prints(store)) == 4, "what there is has been printed"
+        drive(job)
+
+    work = Reprint(store, read_pinned(store), SMALL, here, Listener(), goes_on)
+    work.run(follow=True)
+    assert (work.made, work.failures) == (6, [])
+    assert len(prints(store)) == 12
+    assert findings(store) == []
+
+
+def test_a_large_place_is_printed_in_rounds(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reprint_module, "ROUND_ROWS", 3)
+    listener = Listener()
+    work = Reprint(place, pinned_at(place), SMALL, here, listener)
+    work.run()
+    assert work.made == 4
+    assert listener.begun == [(3, 0), (1, 0)]
+    assert len(listener.finished) == 4
+    assert findings(place) == []
+
+
+def test_a_storage_that_fails_for_one_photo_costs_that_print_alone(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = press.read_original
+
+    def failing(sources: Any, row: dict[str, Any], *given: Any, **named: Any) -> Photo:
+        if row["row_id"].endswith("000.tif"):
+            raise StorageError("connection reset")
+        return made(sources, row, *given, **named)
+
+    monkeypatch.setattr(press, "read_original", failing)
+    run = pinned_at(place).job.run.model_copy(update={"attempts": 2})
+    (failure,) = reprint(place, SMALL, run=run)
+    assert (failure.row_id, failure.reason) == ("album-0/photo-000.tif", "storage")
+    assert len(prints(place)) == 4 + 3
+    monkeypatch.setattr(press, "read_original", made)
+    assert reprint(place, SMALL) == []
+    assert len(prints(place)) == 8
 
 
 @pytest.mark.parametrize(
