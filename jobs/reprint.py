@@ -22,12 +22,13 @@ from photochrom.colorize.picture import Origin, PrintRecipe
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.budget import Budget
-from photochrom.jobs.errors import JobError
+from photochrom.jobs.errors import JobError, Restricted
 from photochrom.jobs.originals import luma_bytes, read_original, read_plate
 from photochrom.jobs.pinned import Pinned, check_pixels
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.restrictions import restrictions_of
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
@@ -56,6 +57,7 @@ class Reprint:
         self._threads = threads
         self._budget = Budget(pinned.job.run.bytes_in_flight)
         self._sources = Sources(pinned.job.storage.source)
+        self._restrictions = restrictions_of(pinned.job, store)
         self._ordered_at = {plan.number: plan.created_at for plan in read_plans(store)}
 
     def missing(self, where: str = "TRUE") -> list[Row]:
@@ -94,9 +96,13 @@ class Reprint:
             scratch = Path(folder)
             origin = Origin(self._pinned.recipe_digest, when=self._ordered_at[row["plan"]])
             try:
+                self._restrictions.check(row["row_id"], row["source_uri"], row["source_sha256"])
                 photo = read_original(self._sources, row, scratch, self._signer, filed=filed)
                 plate = read_plate(self._store, row)
-                return Printer(self._store, self._recipe, origin, scratch, self._signer).make(
+                printer = Printer(
+                    self._store, self._recipe, origin, scratch, self._restrictions, self._signer
+                )
+                return printer.make(
                     photo,
                     plate,
                     row_id=row["row_id"],
@@ -105,6 +111,8 @@ class Reprint:
                     collection=row["collection"],
                     source_uri=row["source_uri"],
                 )
+            except Restricted as error:
+                return NotPrinted(row["row_id"], f"restricted: {error}")
             except PhotochromError as error:
                 if error.retriable:
                     raise
