@@ -5,6 +5,7 @@ It holds no truth: everything it knows it read from the output place, so it may 
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ from photochrom.cluster.events import (
     Ready,
 )
 from photochrom.jobs import ledger
+from photochrom.jobs.breaker import Breaker, BreakerSettings
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.guard import Guard
@@ -43,10 +45,13 @@ from photochrom.jobs.plan import (
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
 from photochrom.jobs.records import PlanRow
+from photochrom.jobs.restrictions import Restrictions, remember, restrictions_of
 from photochrom.jobs.retry import ALL_FAILED, Again, asked_for, plan_retry
 from photochrom.jobs.settings import Job
+from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 from photochrom.jobs.summary import Summary, summarize
+from photochrom.jobs.watch import Watch
 from photochrom.jobs.worker import Orders
 
 _TICK_SECONDS = 1.0
@@ -79,18 +84,23 @@ class Order:
     store: Store
     pinned: Pinned
     manifest: Manifest
+    restrictions: Restrictions
     rows: tuple[PlanRow, ...]
 
     @classmethod
     def of(cls, job: Job) -> Order:
         """Read everything that a plan needs; writes nothing."""
         manifest = read_manifest(job)
+        store = Store(job.output, job.storage.output)
+        restrictions = restrictions_of(job, store)
+        restrictions.refresh()
         return cls(
             job=job,
-            store=Store(job.output, job.storage.output),
+            store=store,
             pinned=pinned_of(job),
             manifest=manifest,
-            rows=tuple(planned_rows(manifest.rows, job.storage.source)),
+            restrictions=restrictions,
+            rows=tuple(restrictions.applied(planned_rows(manifest.rows, job.storage.source))),
         )
 
 
@@ -134,6 +144,7 @@ class Driver:
     def _work(self, plans: list[Plan]) -> Summary:
         """Do what these plans hold and no commit covers."""
         pinned = pin(self._store, self._order.pinned)
+        remember(self._order.job, self._store)
         standing = ledger.committed(self._store)
         shards = open_shards(plans, standing)
         skips = [p for p in plans if p.skipped and ledger.skips_name(p.number) not in standing]
@@ -145,7 +156,7 @@ class Driver:
                 rows = ledger.commit_skips(self._store, plan, pinned, self._operator)
                 self._meters.rows(rows)
                 self._done_now += len(rows)
-            queue = Queue(shards, self._order.job.run.attempts)
+            queue = Queue(shards, self._order.job.run.attempts, stretch=_by_chance)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up
         if given_up:
@@ -172,8 +183,9 @@ class Driver:
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)
             orders = Orders(self._order.job, pinned, self._operator)
+            watch = self._watch(presence)
             with self._open_pool(orders, queue.left) as pool:
-                self._serve(queue, pool, presence)
+                self._serve(queue, pool, presence, watch)
         except KeyboardInterrupt:
             self._reporter.note("interrupted; the same command goes on from here")
             raise
@@ -181,18 +193,33 @@ class Driver:
             self._reporter.end()
             presence.leave()
 
-    def _serve(self, queue: Queue, pool: Pool, presence: Presence) -> None:
-        """Keep the pool busy until the queue is empty."""
+    def _watch(self, presence: Presence) -> Watch:
+        job = self._order.job
+        settings = BreakerSettings(patience=job.run.outage_seconds)
+        breaker = Breaker(settings, stretch=_by_chance)
+
+        def ask() -> None:
+            presence.write()
+            self._order.restrictions.refresh()
+
+        return Watch(breaker, ask, Sources(job.storage.source), self._reporter.note)
+
+    def _serve(self, queue: Queue, pool: Pool, presence: Presence, watch: Watch) -> None:
+        """Keep the pool busy until the queue is empty, but hand out nothing in an outage."""
         while not queue.finished:
-            presence.beat()
             pool.aim(queue.left)
-            while pool.free() and (attempt := queue.next(time.monotonic())):
-                if self._committed_elsewhere(attempt.shard.key, attempt.number):
-                    queue.done(attempt.shard.key)
-                    continue
-                pool.send(attempt.shard.key, attempt)
+            if watch.clear():
+                presence.beat()
+                self._hand_out(queue, pool)
             for event in pool.wait(_TICK_SECONDS):
-                self._hear(event, queue)
+                self._hear(event, queue, watch)
+
+    def _hand_out(self, queue: Queue, pool: Pool) -> None:
+        while pool.free() and (attempt := queue.next(time.monotonic())):
+            if self._committed_elsewhere(attempt.shard.key, attempt.number):
+                queue.done(attempt.shard.key)
+                continue
+            pool.send(attempt.shard.key, attempt)
 
     def _committed_elsewhere(self, shard_key: str, number: int) -> bool:
         """Before a second try, look whether the first one's commit came through after all.
@@ -204,7 +231,7 @@ class Driver:
         except StorageError:
             return False
 
-    def _hear(self, event: Event, queue: Queue) -> None:
+    def _hear(self, event: Event, queue: Queue, watch: Watch) -> None:
         match event:
             case Progress(key=key, value=Working(row_key=row_key)):
                 queue.working_on(key, row_key)
@@ -214,28 +241,23 @@ class Driver:
                     self._counted.add(row_key)
                     self._reporter.advance(finished)
             case Progress(value=Committed() as committed):
+                watch.committed()
                 self._counted -= {row.row_key for row in committed.rows}
                 self._done_now += len(committed.rows) if committed.ours else 0
                 self._meters.committed(committed)
             case Done(key=key):
                 queue.done(key)
-            case Failed(key=key, error=error, kind=kind):
-                self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
-                self._meters.failed(kind)
-                queue.failed(key, f"{kind}: {error}", time.monotonic())
+            case Failed() as failed:
+                self._meters.failed(failed.kind)
+                self._failed(failed, queue, watch)
             case _:
                 self._hear_of_worker(event, queue)
 
     def _hear_of_worker(self, event: Event, queue: Queue) -> None:
         match event:
-            case Died(key=key, cause=cause, kind=kind):
-                self._reporter.note(f"a worker died: {cause}")
-                self._meters.died(kind)
-                self._guard.died(kind, cause)
-                if key is not None:
-                    blame = kind in THE_ITEMS_FAULT
-                    queue.died(key, cause, time.monotonic(), blame)
-                self._ready.discard(event.worker)
+            case Died() as died:
+                self._died(died, queue)
+                self._ready.discard(died.worker)
                 self._meters.replicas(len(self._ready))
             case Leaving(worker=worker):
                 self._reporter.note(f"{worker} has been told that its machine will go")
@@ -248,8 +270,34 @@ class Driver:
                 self._guard.workers(len(self._ready))
                 self._meters.replicas(len(self._ready))
 
+    def _failed(self, failed: Failed, queue: Queue, watch: Watch) -> None:
+        """Count an attempt that raised, unless it was the storage that went away."""
+        if watch.away(failed.kind, queue.sources_of(failed.key)):
+            queue.handed_back(failed.key)
+            return
+        error = f"{failed.kind}: {failed.error}"
+        self._reporter.note(f"shard {failed.key[:8]} failed, trying again: {error}")
+        queue.failed(failed.key, error, time.monotonic())
+
+    def _died(self, died: Died, queue: Queue) -> None:
+        """Count an attempt whose worker died, unless its machine was taken away with notice."""
+        self._reporter.note(f"a worker died: {died.cause}")
+        self._meters.died(died.kind)
+        self._guard.died(died.kind, died.cause)
+        if died.key is None:
+            return
+        if died.kind == "preempted":
+            queue.handed_back(died.key)
+        else:
+            queue.died(died.key, died.cause, time.monotonic(), died.kind in THE_ITEMS_FAULT)
+
     def _greet(self, facts: object) -> None:
         """Report what a worker did before it was ready, where that took its time."""
         if isinstance(facts, WorkerFacts) and facts.warm_up_seconds is not None:
             seconds = f"{facts.warm_up_seconds:.0f} s"
             self._reporter.note(f"worker {facts.worker} compiled its generator in {seconds}")
+
+
+def _by_chance() -> float:
+    """Return by how much a pause is made longer."""
+    return random.uniform(1, 1.5)

@@ -5,7 +5,9 @@ PhotochromError
 │   └── ManifestError      a manifest row is wrong; the message has its number
 ├── JobError               the job as a whole cannot go on
 │   ├── OtherJob           the output place belongs to another job or recipe
-│   └── Unfinished         shards are left that no worker could finish
+│   ├── Unfinished         shards are left that no worker could finish
+│   ├── RestrictionsUnread the table of what must not be processed cannot be read
+│   └── Restricted         a source is in that table
 ├── StorageError           the storage failed this time; retriable
 │   ├── NotFound           there is no such object
 │   ├── BadAddress         no object of ours can have this key or URI
@@ -36,6 +38,16 @@ class Unfinished(JobError):  # noqa: N818
     """Shards are left that no worker could finish; the same command tries them again."""
 
     retriable = True
+
+
+class RestrictionsUnread(JobError):  # noqa: N818
+    """The table of what must not be processed cannot be read: nothing is, until it can."""
+
+    retriable = True
+
+
+class Restricted(JobError):  # noqa: N818
+    """A source must not be processed; the message says by which entry."""
 
 
 class StorageError(PhotochromError):

@@ -35,7 +35,13 @@ class Presence:
         """Renew the note if it is time; a storage that is down for a while hears nothing."""
         if time.monotonic() - self._beaten >= BEAT_SECONDS:
             with suppress(StorageError):
-                self._store.put(self._key, json.dumps(self._note).encode())
+                self.write()
+
+    def write(self) -> None:
+        """Renew the note now; raises StorageError."""
+        try:
+            self._store.put(self._key, json.dumps(self._note).encode())
+        finally:
             self._beaten = time.monotonic()
 
     def others(self) -> list[str]:

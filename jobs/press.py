@@ -27,6 +27,7 @@ from photochrom.jobs.printer import Printer
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
 from photochrom.jobs.records import LedgerRow, PrintedRow, from_parquet
+from photochrom.jobs.restrictions import restrictions_of
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
 
@@ -50,6 +51,7 @@ class Press:
         self._orders = orders
         self._store = Store(job.output, job.storage.output)
         self._sources = Sources(job.storage.source)
+        self._restrictions = restrictions_of(job, self._store)
         self._signer = job.marks.signer()
 
     def ready(self) -> WorkerFacts:
@@ -120,9 +122,13 @@ class Press:
         with held, tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
             scratch = Path(folder)
             origin = Origin(orders.pinned.recipe_digest, when=attempt.shard.ordered_at)
+            self._restrictions.check(row["row_id"], row["source_uri"], row["source_sha256"])
             photo = read_original(self._sources, row, scratch, self._signer, filed=filed)
             plate = read_plate(self._store, row)
-            return Printer(self._store, orders.recipe, origin, scratch, self._signer).make(
+            printer = Printer(
+                self._store, orders.recipe, origin, scratch, self._restrictions, self._signer
+            )
+            return printer.make(
                 photo,
                 plate,
                 row_id=row["row_id"],

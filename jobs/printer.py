@@ -9,6 +9,7 @@ from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
 from photochrom.colorize.picture.marking.c2pa import Signer
 from photochrom.jobs.identity import print_name
 from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.restrictions import Restrictions
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.store import Store
 
@@ -22,9 +23,11 @@ class Printer:
         recipe: PrintRecipe,
         origin: Origin,
         scratch: Path,
+        restrictions: Restrictions,
         signer: Signer | None = None,
     ) -> None:
         self._store, self._recipe, self._origin = store, recipe, origin
+        self._restrictions = restrictions
         self._scratch, self._signer = scratch, signer
         self._digest = print_digest(recipe)
 
@@ -39,7 +42,7 @@ class Printer:
         collection: str,
         source_uri: str,
     ) -> PrintedRow:
-        """Write and store one print; raises PrintError, StorageError."""
+        """Write and store one print; raises PrintError, StorageError, Restricted."""
         path = self._scratch / f"{row_key}.{self._recipe.suffix}"
         try:
             origin = replace(self._origin, original=row_id)
@@ -47,6 +50,7 @@ class Printer:
             name = print_name(
                 collection, source_uri, row_key, facts.output_sha256, self._recipe.suffix
             )
+            self._restrictions.check(row_id, source_uri, photo.sha256)
             self._store.put_file(name, path)
         finally:
             path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ still ends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from photochrom.jobs.records import PlanRow
@@ -49,10 +49,19 @@ class _State:
 
 
 class Queue:
-    """Shards waiting, running, done and given up; `now` is any clock in seconds."""
+    """Shards waiting, running, done and given up; `now` is any clock in seconds.
 
-    def __init__(self, shards: Iterable[Shard], attempts: int, backoff: float = 2.0) -> None:
-        self._attempts, self._backoff = attempts, backoff
+    `stretch` makes pauses longer by chance, so that shards that failed together part ways.
+    """
+
+    def __init__(
+        self,
+        shards: Iterable[Shard],
+        attempts: int,
+        backoff: float = 2.0,
+        stretch: Callable[[], float] = lambda: 1,
+    ) -> None:
+        self._attempts, self._backoff, self._stretch = attempts, backoff, stretch
         self._states = {shard.key: _State(shard) for shard in shards}
         self._waiting = deque(self._states)
         self._running: set[str] = set()
@@ -73,6 +82,11 @@ class Queue:
         """How many rows the waiting and running shards hold."""
         keys = [*self._waiting, *self._running]
         return sum(len(self._states[key].shard.rows) for key in keys)
+
+    def sources_of(self, key: str) -> list[str]:
+        """Return the URIs that a shard which is not done reads."""
+        state = self._states.get(key)
+        return [row.source_uri for row in state.shard.rows] if state else []
 
     def next(self, now: float) -> Attempt | None:
         """Take the next shard whose turn it is; None if all must wait."""
@@ -112,6 +126,11 @@ class Queue:
             state.careful = True
             self._again(state, error, now)
 
+    def handed_back(self, key: str) -> None:
+        """Note that an attempt ended through no fault of its shard: it counts for nothing."""
+        if self._stopped(key):
+            self._waiting.append(key)
+
     def died(self, key: str, cause: str, now: float, blame: bool = True) -> None:
         """Note that the worker died over a shard: try photo by photo, or condemn the suspect.
 
@@ -137,5 +156,6 @@ class Queue:
         if state.tries >= self._attempts:
             self.given_up[state.shard.key] = error
         else:
-            state.not_before = now + self._backoff * 2 ** (state.tries - 1)
+            pause = self._backoff * 2 ** (state.tries - 1) * self._stretch()
+            state.not_before = now + pause
             self._waiting.append(state.shard.key)

@@ -152,7 +152,9 @@ class Reprint:
                 queue.failed(key, f"{kind}: {error}", time.monotonic())
             case Died(key=key, cause=cause, kind=kind):
                 self._reporter.note(f"a press died: {cause}")
-                if key is not None:
+                if key is not None and kind == "preempted":
+                    queue.handed_back(key)
+                elif key is not None:
                     queue.died(key, cause, time.monotonic(), blame=kind in THE_ITEMS_FAULT)
 
 

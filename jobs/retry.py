@@ -1,7 +1,8 @@
 """Retry: a new plan that names rows again; what comes of it supersedes once it commits.
 
 Failed rows, or those that were skipped because nobody could tell positive from negative: these are
-done again only with a word that settles it, which the plan keeps beside whose it is.
+done again only with a word that settles it, which the plan keeps beside whose it is. Rows that a
+worker found restricted are asked for by that reason; it looks again whether they still are.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Again:
         """Say whether a current row is to be done again."""
         if self.tone:
             return row["reason"] == Reason.TONE_UNKNOWN
+        if row["reason"] == Reason.RESTRICTED:
+            return Reason.RESTRICTED in self.reasons
         failed = row["outcome"] == Outcome.FAILED
         return failed and (not self.reasons or row["reason"] in self.reasons)
 

@@ -138,6 +138,9 @@ class Run(_Settings):
     )
     attempts: int = Field(3, ge=2, description="of a shard, before it is left for the next run")
     lease_seconds: float = Field(1800, gt=0, description="of silence, before a worker is replaced")
+    outage_seconds: float = Field(
+        1800, ge=0, description="that a run waits for a storage that is away, before it stops"
+    )
     shard_rows: int = Field(200, ge=1, description="committed together, at most")
     shard_bytes: int = Field(1024 * MIB, ge=1, description="of sources in a shard, at most")
     bytes_in_flight: int = Field(
@@ -168,6 +171,7 @@ class Job(_Settings):
     manifest: str
     output: str
     allow: tuple[str, ...] = Field((), description="further prefixes that sources may lie under")
+    restrictions: str | None = Field(None, description="a table of what must not be processed")
     columns: Columns = Columns()
     storage: Storage = Storage()
     paint: Paint = Paint()
@@ -177,9 +181,11 @@ class Job(_Settings):
     limits: Limits = Limits()
     operator: str = Field("", description="who answers for the job; the user if left out")
 
-    @field_validator("manifest", "output")
+    @field_validator("manifest", "output", "restrictions")
     @classmethod
-    def _named(cls, value: str) -> str:
+    def _named(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.strip():
             raise ValueError("must name a place")
         return value if "://" in value else "file://" + _absolute(value)
@@ -263,7 +269,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: no such job file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    for name in ("manifest", "output"):
+    for name in ("manifest", "output", "restrictions"):
         place = values.get(name)
         if isinstance(place, str) and place and "://" not in place:
             values[name] = _absolute(str(path.parent / place) + ("/" if place[-1] == "/" else ""))

@@ -14,17 +14,19 @@ from photochrom.colorize.picture.marking.c2pa import Signer, to_be_signed
 from photochrom.colorize.picture.reading.reading_room import ReadingRoom
 from photochrom.colorize.picture.reading.source import Header
 from photochrom.jobs.budget import Budget, BudgetClosed
-from photochrom.jobs.errors import StorageError
+from photochrom.jobs.errors import Restricted, RestrictionsUnread, StorageError
 from photochrom.jobs.identity import plate_name, tone_table_name
-from photochrom.jobs.pinned import Pinned
+from photochrom.jobs.patience import PAUSES, Patience
+from photochrom.jobs.pinned import JOB_FILE, Pinned
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Reason, reason_of
 from photochrom.jobs.records import PrintedRow
+from photochrom.jobs.restrictions import restrictions_of
 from photochrom.jobs.settings import Job, Roll
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.stopwatch import Stopwatch
-from photochrom.jobs.store import Store
+from photochrom.jobs.store import Fetched, Store
 from photochrom.jobs.task import Task
 
 
@@ -48,18 +50,22 @@ class Steps:
         self._reading_room, self._colorizer = reading_room, colorizer
         self._budget, self._scratch, self._stopwatch = budget, scratch, stopwatch
         self._last = attempt.last
+        self._patiently = Patience(PAUSES if attempt.last else ())
+        self._restrictions = restrictions_of(job, store)
         self._sources = Sources(job.storage.source)
         origin = Origin(pinned.recipe_digest, when=attempt.shard.ordered_at)
         self._signer = signer
-        self._printer = Printer(store, job.print, origin, scratch, signer)
+        self._printer = Printer(store, job.print, origin, scratch, self._restrictions, signer)
 
     def open(self, task: Task) -> Task:
         """Fetch, decode strictly, choose the tone; photos already in colour end here."""
         path = self._scratch / f"{task.row.row_key}.source"
         with self._around(task):
+            self._check(task)
             try:
-                fetched = self._sources.fetch(task.row.source_uri, task.row.source_version, path)
+                fetched = self._patiently(lambda: self._fetch(task, path))
                 task.fetched(fetched)
+                self._check(task, fetched.sha256)
                 photo = self._decode(task, path, fetched.sha256)
             finally:
                 path.unlink(missing_ok=True)
@@ -118,15 +124,22 @@ class Steps:
         """Store plate and print, unless the photo has ended already; then let its pixels go."""
         with self._around(task):
             if not task.over and task.photo and task.plate:
+                self._check(task, task.photo.sha256)
                 task.painted(task.photo, task.plate)
-                self._store_plate(task)
+                self._patiently(lambda: self._store_plate(task))
                 if self._job.print.format != "none":
-                    task.printed = self._print(task)
+                    task.printed = self._patiently(lambda: self._print(task))
                 task.colorized()
         task.let_go()
         self._budget.give_back(task.held_bytes)
         task.held_bytes = 0
         return task
+
+    def _fetch(self, task: Task, path: Path) -> Fetched:
+        return self._sources.fetch(task.row.source_uri, task.row.source_version, path)
+
+    def _check(self, task: Task, sha256: str = "") -> None:
+        self._restrictions.check(task.row.row_id, task.row.source_uri, sha256)
 
     def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
         def admit(header: Header) -> Path | None:
@@ -187,16 +200,18 @@ class Steps:
     def _around(self, task: Task) -> Iterator[None]:
         """Turn what goes wrong with a photo into its outcome.
 
-        A storage that is down or a disk that is full is no photo's fault: the attempt fails, unless
-        it is the last.
+        A storage that is away or a disk that is full is no photo's fault: the attempt fails. In the
+        last one a photo fails instead, if the storage answers all the same.
         """
         try:
             with task.timed():
                 yield
-        except (BudgetClosed, DeviceLost):
+        except (BudgetClosed, DeviceLost, RestrictionsUnread):
             raise
+        except Restricted as found:
+            task.restrict(str(found))
         except StorageError as error:
-            if error.retriable and not self._last:
+            if error.retriable and not (self._last and self._storage_answers(task)):
                 raise
             task.fail(reason_of(error), str(error))
         except OSError as error:
@@ -205,3 +220,13 @@ class Steps:
             task.fail(Reason.STORAGE, f"this worker's own disk: {error}")
         except Exception as error:
             task.fail(reason_of(error), f"{type(error).__name__}: {error}")
+
+    def _storage_answers(self, task: Task) -> bool:
+        """Ask both sides, lest an outage be taken for the fault of a photo."""
+        source, key = self._sources.at(task.row.source_uri)
+        try:
+            source.answer(key)
+            self._store.answer(JOB_FILE)
+        except StorageError:
+            return False
+        return True

@@ -171,6 +171,14 @@ class Store:
             return False
         return True
 
+    def answer(self, key: str) -> None:
+        """Raise StorageError if nothing answers: that the object is absent or denied is one."""
+        try:
+            self.stat(key)
+        except StorageError as error:
+            if error.retriable:
+                raise
+
     def delete(self, key: str) -> None:
         """Remove an object; one that is absent is fine."""
         with suppress(NotFound), self._at(key) as place:

@@ -53,6 +53,7 @@ class Task:
     outcome: Outcome | None = None
     reason: str = ""
     error: str = ""
+    restriction: str = ""
 
     def __post_init__(self) -> None:
         self.photo_facts = {
@@ -81,6 +82,11 @@ class Task:
     def skip(self, reason: Reason) -> None:
         """End: nothing was done, for a good reason."""
         self.outcome, self.reason = Outcome.SKIPPED, reason
+
+    def restrict(self, why: str) -> None:
+        """End: it must not be processed, as was found while it was; no print of it counts."""
+        self.skip(Reason.RESTRICTED)
+        self.restriction, self.printed = why, None
 
     def fail(self, reason: Reason, error: str) -> None:
         """End: it could not be done; no print of it counts."""
@@ -170,7 +176,7 @@ class Task:
             cpu_seconds=self.cpu_seconds,
             collection=row.collection,
             rights=row.rights,
-            restriction=row.restriction,
+            restriction=self.restriction or row.restriction,
             **self.photo_facts,
             **(self.plate_facts if colorized else {}),
         )
