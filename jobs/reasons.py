@@ -11,7 +11,14 @@ from photochrom.colorize.errors import (
     ProofError,
     SourceError,
 )
-from photochrom.jobs.errors import AccessDenied, BadAddress, NotFound, SourceChanged, StorageError
+from photochrom.jobs.errors import (
+    AccessDenied,
+    BadAddress,
+    NotFound,
+    Restricted,
+    SourceChanged,
+    StorageError,
+)
 
 
 class Outcome(StrEnum):
@@ -57,6 +64,7 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (AccessDenied, Reason.ACCESS_DENIED),
     (SourceChanged, Reason.SOURCE_CHANGED),
     (BadAddress, Reason.UNSUPPORTED),
+    (Restricted, Reason.RESTRICTED),
     (StorageError, Reason.STORAGE),
     (OutOfMemory, Reason.OUT_OF_MEMORY),
     (MemoryError, Reason.OUT_OF_MEMORY),
