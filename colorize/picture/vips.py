@@ -14,7 +14,15 @@ import pyvips
 
 pyvips.cache_set_max(0)  # it caches by file name, and temporary names come again
 
-__all__ = ["of_this_machine", "pyvips"]
+__all__ = ["of_this_machine", "pyvips", "take_messages"]
+
+
+def take_messages() -> str:
+    """Return all that libvips has said since it was last asked; it remembers, across files."""
+    lib = pyvips.vips_lib
+    said = pyvips.ffi.string(lib.vips_error_buffer()).decode(errors="replace")
+    lib.vips_error_clear()
+    return str(said)
 
 
 def of_this_machine(message: str) -> bool:

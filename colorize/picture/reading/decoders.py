@@ -29,6 +29,7 @@ from photochrom.colorize.picture.reading.heic import open_heic
 from photochrom.colorize.picture.reading.jpeg import open_jpeg
 from photochrom.colorize.picture.reading.jpeg2000 import open_jpeg2000
 from photochrom.colorize.picture.reading.jxl import open_jxl
+from photochrom.colorize.picture.reading.png import open_png
 from photochrom.colorize.picture.reading.source import Source, sniff
 from photochrom.colorize.picture.reading.streamed import open_streamed
 from photochrom.colorize.picture.reading.tiff import open_tiff
@@ -42,7 +43,7 @@ _OPENERS: dict[str, Callable[[Path], Source]] = {
     "jp2": open_jpeg2000,
     "jpeg": open_jpeg,
     "jxl": open_jxl,
-    "png": partial(open_streamed, name="png"),
+    "png": open_png,
     "tiff": open_tiff,
     "webp": partial(open_streamed, name="webp"),
 }

@@ -8,6 +8,7 @@ that ran out would have taken the noise for its own. The whole picture is held t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ from photochrom.colorize.picture.reading.jpeg_header import (
     carried,
     end_of_scans,
     frame_of,
+    pictures_in,
 )
 from photochrom.colorize.picture.reading.source import Header, Source, corrupt, reading, refuse
 from photochrom.colorize.picture.reading.streamed import open_streamed
@@ -44,7 +46,7 @@ def open_jpeg(path: Path) -> Source:
             data += file.read()
             frame = frame_of(data)
         if frame is None or frame.is_plain:
-            return open_streamed(path, "jpeg")
+            return _streamed(path, pictures_in(data))
         if frame.components not in (1, 3) or frame.bits > 16 or not frame.height:
             refuse(f"a {frame.bits}-bit JPEG of {frame.components} channels; convert it to TIFF")
         if frame.marker not in _HUFFMAN | {JPEG_LS}:
@@ -60,6 +62,12 @@ def open_jpeg(path: Path) -> Source:
             **carried(data),
         )
     return Source(header, partial(_rows, path, frame))
+
+
+def _streamed(path: Path, pictures: int) -> Source:
+    source = open_streamed(path, "jpeg")
+    note = f"the first of {pictures} pictures" if pictures > 1 else ""
+    return replace(source, header=replace(source.header, note=note))
 
 
 def _library(frame: Frame) -> str:

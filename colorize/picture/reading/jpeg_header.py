@@ -21,6 +21,7 @@ _SCAN, _END = 0xDA, 0xD9
 _IN_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # stuffed in JPEG-LS too
 _EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _IPTC, _JFIF = b"Photoshop 3.0\0", b"JFIF\0"
+_MPF, _PICTURES = b"MPF\0", 0xB001
 _PER_INCH = {1: 1.0, 2: 2.54}
 
 
@@ -78,6 +79,28 @@ def carried(data: bytes) -> dict[str, Any]:
     facts["orientation"] = orientation_of(facts.get("exif"))
     facts["description"] = description_of(facts.get("exif"))
     return facts
+
+
+def pictures_in(data: bytes) -> int:
+    """Return how many pictures a file says that it holds (CIPA DC-007: stereo, panoramas); else 1.
+
+    Most cameras count a preview, or a gain map, as one.
+    """
+    found = (part for marker, part in _segments(data) if marker == 0xE2 and part.startswith(_MPF))
+    index = next(found, b"")[len(_MPF) :]
+    order = {b"II": "<", b"MM": ">"}.get(index[:2], "")
+    if not order or len(index) < 8:
+        return 1
+    (at,) = struct.unpack_from(f"{order}I", index, 4)
+    for tag, _, _, value in struct.iter_unpack(f"{order}HHII", _even(index[at + 2 :], 12)):
+        if tag == _PICTURES:
+            return int(value)
+    return 1
+
+
+def _even(data: bytes, size: int) -> bytes:
+    """Leave out what is left over after whole pieces of this size."""
+    return data[: len(data) // size * size]
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from photochrom.colorize.picture.reading.source import corrupt, refuse
+from photochrom.colorize.picture.reading.source import ANIMATION, corrupt, refuse
 
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _RGB, _GREY = 0, 1
@@ -71,7 +71,7 @@ def jxl_header(data: bytes) -> JxlHeader:
         if bits.flag():
             _preview(bits)
         if bits.flag():
-            refuse("an animation")
+            refuse(ANIMATION)
     depth, is_float = _depth(bits)
     bits.flag()  # whether 16-bit buffers suffice
     for _ in range(bits.number(((0, 0), (0, 1), (4, 2), (12, 1)))):

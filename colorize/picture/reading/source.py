@@ -12,6 +12,9 @@ from typing import NoReturn
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples
 
+ANIMATION = "an animation; extract its pictures first"
+"""What is said of files whose pictures are one after another in time."""
+
 _MAGIC: tuple[tuple[str, tuple[bytes, ...]], ...] = (
     ("jpeg", (b"\xff\xd8\xff",)),
     ("png", (b"\x89PNG\r\n\x1a\n",)),
@@ -111,6 +114,8 @@ def _by_brand(head: bytes) -> str:
     if len(head) < min(size, 256):
         corrupt("the file ends in its first box")
     brands = {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))}
+    if b"avis" in brands:
+        refuse(ANIMATION)
     for name, ours in _BRANDS:
         if brands & ours:
             return name

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples, strips
 from photochrom.colorize.picture.reading.depth import from_float, spread
-from photochrom.colorize.picture.reading.source import Header, Source, refuse
-from photochrom.colorize.picture.vips import of_this_machine, pyvips
+from photochrom.colorize.picture.reading.source import ANIMATION, Header, Source, corrupt, refuse
+from photochrom.colorize.picture.vips import of_this_machine, pyvips, take_messages
 
 _BEYOND_VIPS = re.compile("is not configured|is not implemented|samples out of range|bad labq")
 _ODD_HEADER = re.compile(
@@ -34,6 +34,7 @@ _UNSAID = (25.4, 71.984, 72.0)  # what libvips says of TIFF and WebP, PNG, JPEG 
 
 def open_streamed(file: Path | bytes, name: str) -> Source:
     """Open a file of a known kind, or its bytes, with libvips; raises SourceError."""
+    take_messages()  # what is left of other files is none of this one's
     with _vips_errors():
         image = _image(file, name, "warning" if name == "jpeg" else "error")
         header = _header(image, name)
@@ -62,6 +63,9 @@ def _rows(file: Path | bytes, image: Any, name: str) -> Iterator[Samples]:
                 region = pyvips.Region.new(image)
                 block = _fetch(region, image, first, last)
             yield _kept(image, block)
+    said = take_messages() if name == "jpeg" else ""
+    if "VipsJpeg" in said and not _only_odd(said):  # of the last strip, and no fetch after it
+        corrupt(_told(said))
 
 
 def _only_odd(message: str) -> bool:
@@ -93,12 +97,17 @@ def _vips_errors() -> Iterator[None]:
     try:
         yield
     except (pyvips.Error, UnicodeDecodeError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        message = "; ".join(dict.fromkeys(lines))[:500]
+        message = _told(str(error))
         if of_this_machine(message):
             raise OSError(message) from error
         fault = Fault.UNSUPPORTED if _BEYOND_VIPS.search(message) else Fault.CORRUPT
         raise SourceError(fault, message) from error
+
+
+def _told(message: str) -> str:
+    """Return a message of libvips in one line, each of its own lines once."""
+    lines = (line.strip() for line in message.splitlines())
+    return "; ".join(dict.fromkeys(filter(None, lines)))[:500]
 
 
 def _header(image: Any, name: str) -> Header:
@@ -110,7 +119,7 @@ def _header(image: Any, name: str) -> Header:
     ):
         refuse(f"{image.bands} channels of {image.format} samples")
     if name != "tiff" and _field(image, "n-pages", 1) > 1:
-        refuse("an animation")
+        refuse(ANIMATION)
     return Header(
         format=name,
         decoder=f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}",

@@ -23,7 +23,9 @@ from photochrom.colorize.picture.reading.streamed import open_streamed
 _BEYOND_VIPS = {33003, 33004, 33005, 34712, 34887, 34925, 34933, 34934, 50000, 50002, 52546}
 _DEPTHS_BEYOND_VIPS = {10, 12, 14}
 _OLD_JPEG, _JPEG = 6, 7
-_MINISWHITE = 0
+_MINISWHITE, _PALETTE, _YCBCR = 0, 3, 6
+_GREY_AND_RGB = {_MINISWHITE, 1, 2}
+_COLOUR_MAP = 320
 _OF_SENSORS = {32803, 34892}  # a colour filter array; values for each pixel, but linear
 _DNG_VERSION = 50706
 _MOST_LOOKED_AT = 50
@@ -92,7 +94,20 @@ def _reader(tiff: tifffile.TiffFile, page: Any) -> str:
         return "old jpeg"
     packed = page.compression == _JPEG and page.bitspersample != 8
     beyond = int(page.compression) in _BEYOND_VIPS or page.bitspersample in _DEPTHS_BEYOND_VIPS
-    return "segments" if beyond or packed else "libvips"
+    if beyond or packed:
+        return "segments"
+    _check_colours(page)
+    return "libvips"
+
+
+def _check_colours(page: Any) -> None:
+    """Refuse colours that libvips would take for grey or RGB, as they come."""
+    kind = int(page.photometric)
+    palette = kind == _PALETTE and _COLOUR_MAP in page.tags and page.bitspersample <= 8
+    packed = kind == _YCBCR and page.compression == _JPEG
+    if kind not in _GREY_AND_RGB and not (palette or packed):
+        said = getattr(page.photometric, "name", kind)
+        refuse(f"a TIFF of photometric {said}; convert it to grey or RGB first")
 
 
 def _others(tiff: tifffile.TiffFile, page: Any) -> Iterator[Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
@@ -106,7 +108,12 @@ def ended_early(content: bytes) -> bytes:
     return content[: len(content) // 2] + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("hurt", [with_a_hole, ended_early])
+def without_its_tail(content: bytes) -> bytes:
+    """Only the last row of blocks is hurt: what follows it is the end."""
+    return content[:-42] + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("hurt", [with_a_hole, ended_early, without_its_tail])
 @pytest.mark.parametrize("kind", ["common", "lossless", "twelve"])
 def test_lost_in_the_middle(kind: str, hurt: Any, tmp_path: Path) -> None:
     """libjpeg goes on in grey and calls it a warning: the end marker is there, half is not."""
@@ -127,6 +134,43 @@ def test_stray_bytes_that_harm_nothing(where: str, tmp_path: Path) -> None:
     (tmp_path / "stray.jpg").write_bytes(content[:at] + bytes(9) + content[at:])
     wanted = Photo.open(tmp_path / "whole.jpg").luma
     assert np.array_equal(Photo.open(tmp_path / "stray.jpg").luma, wanted)
+
+
+def test_one_file_s_warnings_are_not_told_of_the_next(tmp_path: Path) -> None:
+    """libvips remembers what it said of a file until somebody asks."""
+    (tmp_path / "hurt.jpg").write_bytes(without_its_tail(common()))
+    pyvips.Image.jpegload(str(tmp_path / "hurt.jpg")).copy_memory()
+    (tmp_path / "next.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    with pytest.raises(SourceError, match="png") as caught:
+        Photo.open(tmp_path / "next.png")
+    assert "JPEG" not in str(caught.value)
+    (tmp_path / "whole.jpg").write_bytes(common())
+    assert Photo.open(tmp_path / "whole.jpg").luma.shape == (240, 320)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_first_of_several(order: str, tmp_path: Path) -> None:
+    """A stereo pair by Pillow; and the same index in the other byte order, by hand."""
+    out, first = io.BytesIO(), Image.fromarray(scene(64, 80))
+    first.save(out, "MPO", save_all=True, append_images=[Image.fromarray(grain(64, 80))])
+    content = out.getvalue()
+    if order == ">":
+        entry = struct.pack(">HHII", 0xB001, 4, 1, 2)
+        index = b"MPF\0MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
+        content = common()
+        content = (
+            content[:2] + b"\xff\xe2" + struct.pack(">H", len(index) + 2) + index + content[2:]
+        )
+    (tmp_path / "pair.jpg").write_bytes(content)
+    assert Photo.open(tmp_path / "pair.jpg").note == "the first of 2 pictures"
+
+
+@pytest.mark.parametrize("index", [b"", b"MM", b"MM\0*\xff\xff\xff\xff", b"II*\0\0\0\0\0" * 3])
+def test_an_index_that_makes_no_sense(index: bytes, tmp_path: Path) -> None:
+    content = common()
+    index = b"\xff\xe2" + struct.pack(">H", len(index) + 6) + b"MPF\0" + index
+    (tmp_path / "alone.jpg").write_bytes(content[:2] + index + content[2:])
+    assert Photo.open(tmp_path / "alone.jpg").note == ""
 
 
 def old_jpeg(values: Samples, photometric: int, *, tagged: bool, rgb: bool = False) -> bytes:

@@ -53,9 +53,19 @@ def tile_bomb() -> bytes:
     return content
 
 
+def of_photometric(number: int) -> bytes:
+    """Say of a grey TIFF that its samples are something else."""
+    content = by_tifffile(GREY8, photometric="minisblack")
+    at = content.index(struct.pack("<HHI", 262, 3, 1))
+    return content[: at + 8] + struct.pack("<I", number) + content[at + 12 :]
+
+
 HEADER = chunk(b"IHDR", struct.pack(">2I5B", 48, 40, 8, 0, 0, 0, 0))
 PIXELS = zlib.compress(bytes(49 * 40))
 ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "a palette without its colours": ("unsupported", lambda: of_photometric(3)),
+    "a mask": ("unsupported", lambda: of_photometric(4)),
+    "a TIFF of unheard-of colours": ("unsupported", lambda: of_photometric(999)),
     "a chunk that says it has 2 GB": (
         "corrupt",
         lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"tEXt")[:57],

@@ -85,6 +85,12 @@ REFUSED: dict[str, tuple[Fault, Callable[[], bytes]]] = {
     "gif": (Fault.UNSUPPORTED, lambda: by_pillow("GIF")),
     "animated gif": (Fault.UNSUPPORTED, lambda: animated("GIF")),
     "animated webp": (Fault.UNSUPPORTED, lambda: animated("WEBP")),
+    "animated png": (Fault.UNSUPPORTED, lambda: animated("PNG")),
+    "animated avif": (Fault.UNSUPPORTED, lambda: animated("AVIF")),
+    "bare ycbcr tiff": (
+        Fault.UNSUPPORTED,
+        lambda: by_tifffile(RGB8, photometric="ycbcr"),
+    ),
     "cmyk jpeg": (
         Fault.UNSUPPORTED,
         lambda: by_pillow("JPEG", Image.fromarray(RGB8).convert("CMYK")),
