@@ -62,7 +62,8 @@ def main() -> None:
         bare(Path(options.bare[0]), Path(options.bare[1]), options.model)
         return
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        for name, (width, height) in SIZES.items():
+        for name in options.sizes:
+            width, height = SIZES[name]
             photos = Path(folder) / name.replace(" ", "")
             draw(photos, width, height, options.photos)
             compare(name, photos, options)
@@ -195,6 +196,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--photos", type=int, default=40, help=f"of each size, more than {FEW}")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--bare", nargs=2, metavar=("MANIFEST", "OUT"), help=argparse.SUPPRESS)
