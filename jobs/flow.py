@@ -8,7 +8,7 @@ been done. How far the openers run ahead is for the budget to say, which they wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from typing import Generic, Protocol, TypeVar
@@ -61,8 +61,8 @@ class Flow(Generic[T]):
         ):
             try:
                 for photo in photos:
-                    openers.submit(self._guarded, self._open, photo)
-                painter.submit(self._guarded, self._paint, len(photos), finishers)
+                    self._submit(openers, self._open, photo)
+                self._submit(painter, self._paint, len(photos), finishers)
                 for _ in photos:
                     over = self._over.get()
                     if isinstance(over, BaseException):
@@ -75,10 +75,11 @@ class Flow(Generic[T]):
                     pool.shutdown(wait=False, cancel_futures=True)
                 self._stages.call_off()
 
-    def _guarded(self, stage: Callable[..., None], *given: object) -> None:
-        try:
-            stage(*given)
-        except BaseException as error:
+    def _submit(self, pool: ThreadPoolExecutor, stage: Callable[..., None], *given: object) -> None:
+        pool.submit(stage, *given).add_done_callback(self._mind)
+
+    def _mind(self, done: Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()):
             self._over.put(error)
 
     def _open(self, photo: T) -> None:
@@ -96,11 +97,11 @@ class Flow(Generic[T]):
                     return
                 coming -= 1
                 if (size := self._stages.square(photo)) is None:
-                    finishers.submit(self._guarded, self._finish, photo)
+                    self._submit(finishers, self._finish, photo)
                 else:
                     self._tray.put(size, photo)
             if self._tray:
                 painted = self._tray.take()
                 self._stages.paint(painted)
                 for photo in painted:
-                    finishers.submit(self._guarded, self._finish, photo)
+                    self._submit(finishers, self._finish, photo)

@@ -28,7 +28,8 @@ def on_ray(
 ) -> OpenPresses:
     """Return what opens presses on a Ray of this machine (`local`) or on a cluster, without GPUs.
 
-    Each has the CPUs, and as many threads, as the job's `cpus_per_replica` says.
+    Each has the CPUs, and as many threads, as the job's `cpus_per_replica` says. Like the job's own
+    workers they are up to `max_replicas`, on a cluster that grows.
     """
     from photochrom.cluster import PoolSettings, RayPool
 
@@ -36,7 +37,10 @@ def on_ray(
     def open_presses(orders: PrintOrders) -> Iterator[Pool]:
         run = orders.pinned.job.run
         with connect(address) as facts:
-            sizes = resolve(replicas, run.cpus_per_replica, 0.0, facts)
+            asked, grows = replicas, run.max_replicas is not None
+            if asked == "auto" and run.max_replicas is not None:
+                asked = run.max_replicas
+            sizes = resolve(asked, run.cpus_per_replica, 0.0, facts, elastic=grows)
             settings = PoolSettings(
                 size=sizes.replicas, cpus=sizes.cpus, lease_seconds=run.lease_seconds
             )

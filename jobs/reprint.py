@@ -89,6 +89,8 @@ class Reprint:
                 elif last:
                     return
                 else:
+                    if pool:
+                        pool.aim(0)
                     self._sleep(_FOLLOW_SECONDS)
 
     def _missing(self, where: str) -> list[Shard]:

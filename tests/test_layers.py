@@ -21,6 +21,7 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 RAY_OUTSIDE_CLUSTER = {"monitoring/exporters.py"}
 TORCH_OUTSIDE_COLORIZE = {"jobs/cli/doctor.py"}
 BROAD = {
+    "jobs/press.py": 1,
     "jobs/steps.py": 1,
     "jobs/few.py": 1,
     "colorize/picture/reading/reader.py": 1,

@@ -1,11 +1,13 @@
-"""What a job costs beside the work itself: photos per CPU-second on a local Ray and in a bare loop.
+"""What a job costs beside the work itself: photos per second on a local Ray and in a bare loop.
 
-    python tests/benchmarks/pipeline.py --photos 40 --rounds 2
+    python tests/benchmarks/pipeline.py --photos 40 --rounds 3
 
 Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. They take turns, few
-photos and many, so that the fixed cost and the cost of one more photo come apart. CPU time is that
-of all processes, read from /proc while they live. The bare loop keeps no ledger. One replica is
-compared with one loop: two at once wait for each other's memory, which counts as CPU time.
+photos and many, so that the fixed cost and the cost of one more photo come apart; what starting and
+stopping a Ray takes by itself is measured beside them. CPU time is that of all processes, read from
+/proc while they live. The bare loop keeps no ledger. One replica is compared with one loop: two at
+once wait for each other's memory, which counts as CPU time. Of a machine that others use too,
+believe the CPU-seconds, and of those the medians.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -29,11 +32,19 @@ SIZES = {"2 MP": (1600, 1250), "12 MP": (4000, 3000)}
 FEW = 8
 TICK = os.sysconf("SC_CLK_TCK")
 PROGRAM = "from photochrom.jobs.cli import main; main()"
+RAY_ALONE = "from photochrom.cluster import connect\nwith connect('local'): pass"
+
+
+class Spent(NamedTuple):
+    """What one command took, in seconds."""
+
+    cpu: float
+    wall: float
 
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU-seconds of a line: `fixed` once, `each` for every photo."""
+    """Seconds of a line: `fixed` once, `each` for every photo."""
 
     fixed: float
     each: float
@@ -51,7 +62,8 @@ def main() -> None:
         bare(Path(options.bare[0]), Path(options.bare[1]), options.model)
         return
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        for name, (width, height) in SIZES.items():
+        for name in options.sizes:
+            width, height = SIZES[name]
             photos = Path(folder) / name.replace(" ", "")
             draw(photos, width, height, options.photos)
             compare(name, photos, options)
@@ -61,25 +73,39 @@ def compare(name: str, photos: Path, options: argparse.Namespace) -> None:
     """Let job and bare loop take turns on one folder of photos."""
     counts = (FEW, options.photos)
     lists = [listing(photos, count) for count in counts]
-    figures: dict[str, list[list[float]]] = {"job": [[], []], "bare": [[], []]}
+    figures: dict[str, list[list[Spent]]] = {"job": [[], []], "bare": [[], []]}
+    ray: list[Spent] = []
     for turn in range(options.rounds):
+        ray.append(spent(["-c", RAY_ALONE]))
         for at, manifest in enumerate(lists):
             for kind, measured in figures.items():
                 out = photos / f"{kind}-{turn}-{at}"
-                measured[at].append(cpu_seconds(command(kind, manifest, out, options)))
-                shown = f"{measured[at][-1]:.2f} CPU-s"
+                measured[at].append(spent(command(kind, manifest, out, options)))
+                cpu, wall = measured[at][-1]
+                shown = f"{cpu:.2f} CPU-s in {wall:.2f} s"
                 print(f"  {name}, {counts[at]} photos, {kind}: {shown}", flush=True)
+    for unit in Spent._fields:
+        told(name, unit, counts, figures, statistics.median(getattr(one, unit) for one in ray))
+
+
+def told(
+    name: str,
+    unit: str,
+    counts: tuple[int, int],
+    figures: dict[str, list[list[Spent]]],
+    ray: float,
+) -> None:
+    """Print what came out, in CPU-seconds or by the clock."""
     costs = {}
     for kind, (few, many) in figures.items():
-        costs[kind] = Cost.between(
-            (counts[0], statistics.median(few)), (counts[1], statistics.median(many))
-        )
+        middle = [statistics.median(getattr(one, unit) for one in runs) for runs in (few, many)]
+        costs[kind] = Cost.between((counts[0], middle[0]), (counts[1], middle[1]))
         rate, fixed = 1 / costs[kind].each, costs[kind].fixed
-        print(f"{name} {kind}: {rate:.2f} photos per CPU-second, and {fixed:.1f} CPU-s once")
+        print(f"{name} {kind}, {unit}: {rate:.2f} photos a second, and {fixed:.1f} s once")
     ratio = costs["bare"].each / costs["job"].each
-    whole = statistics.median(figures["bare"][1]) / statistics.median(figures["job"][1])
-    print(f"{name}: the job does {ratio:.3f} of the bare loop's photos per CPU-second")
-    print(f"{name}: with the fixed cost, over {counts[1]} photos: {whole:.3f}")
+    print(f"{name}, {unit}: the job does {ratio:.3f} of the bare loop's photos a second")
+    beyond = costs["job"].fixed - costs["bare"].fixed - ray
+    print(f"{name}, {unit}: a Ray alone takes {ray:.1f} s, the rest of a job {beyond:.1f} s once")
 
 
 def command(kind: str, manifest: Path, out: Path, options: argparse.Namespace) -> list[str]:
@@ -112,9 +138,10 @@ def bare(manifest: Path, out: Path, model: str) -> None:
             store.put_file(print_name("", name, name, facts.output_sha256, "jpg"), print_)
 
 
-def cpu_seconds(words: list[str]) -> float:
-    """Run a Python command; return the CPU time of all processes of its session."""
+def spent(words: list[str]) -> Spent:
+    """Run a Python command; return what it took, the CPU time of all processes of its session."""
     seen: dict[int, float] = {}
+    begun = time.monotonic()
     one_thread = {"OMP_NUM_THREADS": "1", "PHOTOCHROM_DEBUG": "1"}
     process = subprocess.Popen(
         [sys.executable, *words],
@@ -129,7 +156,7 @@ def cpu_seconds(words: list[str]) -> float:
     assert process.stderr is not None
     if process.returncode:
         raise SystemExit(process.stderr.read().decode())
-    return sum(seen.values())
+    return Spent(sum(seen.values()), time.monotonic() - begun)
 
 
 def session_seconds(session: int) -> dict[int, float]:
@@ -169,6 +196,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--photos", type=int, default=40, help=f"of each size, more than {FEW}")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--bare", nargs=2, metavar=("MANIFEST", "OUT"), help=argparse.SUPPRESS)

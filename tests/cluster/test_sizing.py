@@ -51,3 +51,9 @@ def test_what_can_never_fit_is_refused_by_name(
 
 def test_a_cluster_that_grows_may_be_asked_for_more() -> None:
     assert resolve(20, 2, 1, LAPTOP, elastic=True) == (20, 2, 1)
+
+
+def test_what_a_growing_cluster_cannot_tell_yet_must_be_said() -> None:
+    with pytest.raises(PoolError, match="gpus_per_replica to 1, or to 0"):
+        resolve(20, 2, "auto", LAPTOP, elastic=True)
+    assert resolve(20, 2, "auto", GPU_NODES, elastic=True) == (20, 2, 1)

@@ -13,7 +13,7 @@ from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.budget import Budget
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.press import Press, Row
-from photochrom.jobs.presses import here, on_ray
+from photochrom.jobs.presses import on_ray
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.records import PrintedRow
 from photochrom.jobs.reprint import Reprint
@@ -26,6 +26,7 @@ from tests.jobs.archive import (
     place_of,
     prints,
 )
+from tests.jobs.program import Program
 
 # The presses' processes cannot import this file, so its classes travel by value.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -48,7 +49,9 @@ def harmed(notes: Path) -> type[Press]:
     return HarmedPress
 
 
-def test_presses_that_are_killed_cost_no_print_but_the_killers(job_folder: Path) -> None:
+def test_presses_that_are_killed_cost_no_print_but_the_killers(
+    job_folder: Path, program: Program
+) -> None:
     job = job_of(job_folder / "scans", job_folder / "out", "print.format=none")
     drive(job)
     store, recipe = place_of(job), PrintRecipe(format="png", long_side=20)
@@ -59,8 +62,9 @@ def test_presses_that_are_killed_cost_no_print_but_the_killers(job_folder: Path)
     assert work.made == 5
     assert len(prints(store)) == 5
 
-    again = Reprint(store, read_pinned(store), recipe, here, Listener())
-    again.run()
-    assert (again.made, again.failures) == (1, [])
+    options = ("--format", "png", "--long-side", "20", "--address", "local", "--replicas", "1")
+    answer = program("print", job_folder / "out", *options)
+    assert answer.code == 0
+    assert answer.out.startswith("1 prints made")
     assert len(keys(store, "prints")) == 6, "what was printed twice has the same bytes"
     assert findings(store) == []

@@ -195,3 +195,18 @@ def test_prints_of_0_1_0_keep_their_digests() -> None:
     assert print_digest(PrintRecipe()) == "cd9910f78608f99c"
     assert print_digest(PrintRecipe(format="tiff", compression="deflate")) == "40c13e3eb5853594"
     assert print_digest(PrintRecipe(tiled=False, lossless=False)) == "cd9910f78608f99c"
+
+
+def test_threads_go_by_a_replicas_cpus_unless_they_are_said() -> None:
+    def threads(*changes: str) -> int:
+        return load_job("/scans", "/out", changes).run.threads_each_side
+
+    assert threads() == 2
+    assert threads("run.cpus_per_replica=7.5") == 8
+    assert threads("run.cpus_per_replica=7.5", "run.threads=3") == 3
+
+
+def test_replicas_are_counted_one_way() -> None:
+    assert load_job("/scans", "/out", ["run.max_replicas=8"]).run.max_replicas == 8
+    with pytest.raises(SettingsError, match="max_replicas goes with replicas"):
+        load_job("/scans", "/out", ["run.max_replicas=8", "run.replicas=4"])

@@ -114,8 +114,8 @@ class Plate:
         return self.chroma_mean < LOW_CHROMA
 
     def colourfulness(self, square: NDArray[np.uint8]) -> float:
-        """Return Hasler and Suesstrunk's M3 (2003) of the plate on its grey square (s, s)."""
-        cb, cr = Upsampled(self.chroma, *square.shape[::-1]).rows(0, square.shape[0])
+        """Return Hasler and Suesstrunk's M3 (2003) of the plate on its own grey square (s, s)."""
+        cb, cr = (np.moveaxis(self.chroma, -1, 0).astype(np.int32) - 128) << FRACTION
         rgb = merge(square, cb, cr, 8)[0].astype(np.float64)
         red_green = rgb[..., 0] - rgb[..., 1]
         yellow_blue = (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
