@@ -10,8 +10,8 @@ import pytest
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.jobs.audit.ready import orphans
 from photochrom.jobs.errors import JobError
+from photochrom.jobs.orphans import orphans
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.reprint import NotPrinted, Reprint, print_recipe
 from photochrom.jobs.settings import print_digest

@@ -14,8 +14,8 @@ import pytest
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.identity import commit_name
 from photochrom.jobs.plan import read_plans
-from tests.jobs.faults_archive import HANGS, KILLS, sheets
-from tests.jobs.faults_place import (
+from tests.drills.archive import HANGS, KILLS, sheets
+from tests.drills.place import (
     RESULTS,
     SOURCES,
     Driving,

@@ -20,7 +20,7 @@ from photochrom.jobs.identity import commit_name
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.storage_access import Access, Entry
 from photochrom.jobs.store import Store
-from tests.jobs.faults_archive import Sheet, manifest
+from tests.drills.archive import Sheet, manifest
 from tests.servers import SeaweedFS
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ class Place:
     def harmed(self, notes: Path, *changes: str) -> Driving:
         """Start a driver whose workers are harmed by marked photographs."""
         named = {"PHOTOCHROM_TEST_NOTES": str(notes)}
-        command = ["-m", "tests.jobs.faults_worker", str(self.job_file), *changes]
+        command = ["-m", "tests.drills.harmed", str(self.job_file), *changes]
         return self._driving(command, named)
 
     def verify(self) -> tuple[int, str]:
