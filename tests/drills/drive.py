@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from photochrom.colorize.picture import Photo
-from photochrom.jobs import storage_s3
+from photochrom.jobs import restrictions, storage_local, storage_s3
 from photochrom.jobs import worker as worker_module
 from photochrom.jobs.cli.progress import Ticker
 from photochrom.jobs.driver import Driver, Order
@@ -103,6 +104,8 @@ def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, re
         signal.signal(signal.SIGTERM, _interrupt)
         os.environ.update(keys)
         storage_s3.READ_TIMEOUT = READ_TIMEOUT
+        restrictions.FRESH_SECONDS = 0.0
+        _let_the_disk_fill(Path(keys["PHOTOCHROM_TEST_FULL"]))
         code = UNFINISHED
         try:
             driver = Driver(
@@ -126,3 +129,15 @@ def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, re
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _let_the_disk_fill(full: Path) -> None:
+    """Refuse what is written to a folder while the file `full` stands."""
+    publish = storage_local.Folder._publish
+
+    def _publish(self: storage_local.Folder, key: str, *rest: Any) -> None:
+        if full.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), key)
+        publish(self, key, *rest)
+
+    setattr(storage_local.Folder, "_publish", _publish)  # noqa: B010 - it is a method

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.identity import commit_name
+from photochrom.jobs.orphans import orphans, prune
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.storage_access import Access, Entry
 from photochrom.jobs.store import Store
@@ -27,6 +29,9 @@ ROOT = Path(__file__).parents[2]
 SOURCES, RESULTS = "scans", "colour"
 PATIENCE = 120.0
 PROGRAM = "from photochrom.jobs.cli import main; main()"
+
+AT_ONCE = timedelta(0)
+ONE_ROW_EACH = "SELECT count(*) AS rows, count(DISTINCT row_id) AS inputs FROM current"
 
 T = TypeVar("T")
 
@@ -189,6 +194,16 @@ class Place:
         standing = self.commits()
         begun = {shard_of[plate] for plate in plates}
         return {key for key in begun if commit_name(key) not in standing}
+
+    def assert_all_done_and_proven(self, count: int, failed: int = 0) -> None:
+        """Hold the finished place against so many photographs, of which so many failed."""
+        assert self.ask(ONE_ROW_EACH) == [{"rows": count, "inputs": count}]
+        proofs = self.ask("SELECT luma_proof, count(*) AS n FROM prints GROUP BY ALL")
+        assert proofs == [{"luma_proof": "exact", "n": count - failed}]
+        assert self.verify()[0] == 0
+        gone = list(prune(self.store, orphans(self.store, AT_ONCE), AT_ONCE))
+        assert [o.key for o in orphans(self.store, AT_ONCE) if not o.kept] == []
+        assert not gone or self.verify()[0] == 0
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """Ask the ledger."""

@@ -10,7 +10,7 @@ from tests.drills.weather import CUT, LOST, RESET, SLOW_DOWN, STALE, STALL
 
 KILL_WORKER, HANG_WORKER, KILL_DRIVER = "kill a worker", "stop a worker", "kill the driver"
 TERM_DRIVER, TWIN, PRUNE = "interrupt the driver", "start a second driver", "prune"
-OUTAGE, KILL_SERVER = "storage away", "kill the storage"
+OUTAGE, KILL_SERVER = "storage away, or full", "kill the storage"
 
 _EVENTS = {
     KILL_WORKER: 5,
@@ -31,6 +31,7 @@ class Schedule:
     """How many photographs, which do harm, what the weather is, and what happens after a while."""
 
     seed: int
+    in_s3: bool
     count: int
     harm: dict[int, bytes]
     rates: dict[str, float]
@@ -45,6 +46,7 @@ class Schedule:
         chosen = dice.choices(list(_EVENTS), list(_EVENTS.values()), k=dice.randint(1, 4))
         return cls(
             seed=seed,
+            in_s3=seed % 3 == 0,
             count=count,
             harm={number: dice.choice(list(_REASONS)) for number in harmed},
             rates={

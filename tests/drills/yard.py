@@ -30,14 +30,22 @@ LEASE_SECONDS = 15.0
 
 
 class Yard:
-    """Photographs and a job that colorizes them, through a weather or past it."""
+    """Photographs and a job that colorizes them, through a weather or past it.
 
-    def __init__(self, server: SeaweedFS, folder: Path) -> None:
+    Without a `server` all lies in the folder, whose disk may be full for a while.
+    """
+
+    def __init__(self, server: SeaweedFS | None, folder: Path) -> None:
         self.server, self.folder = server, folder
+        self.full = folder / "the disk is full"
+        self.notes = folder / "notes"
+        self.notes.mkdir()
         self.name = uuid4().hex[:12]
         self.names: list[str] = []
-        self.weather = Weather(server.endpoint)
-        self.keys = {ACCESS_KEY_ENV: server.access_key, SECRET_KEY_ENV: server.secret_key}
+        self.keys = {"PHOTOCHROM_TEST_FULL": str(self.full)}
+        self.weather = Weather(server.endpoint if server else "http://")
+        if server:
+            self.keys |= {ACCESS_KEY_ENV: server.access_key, SECRET_KEY_ENV: server.secret_key}
 
     def __enter__(self) -> Self:
         self.weather.__enter__()
@@ -48,36 +56,38 @@ class Yard:
 
     def fill(self, count: int, harm: dict[int, bytes] | None = None) -> None:
         """Store photographs and their manifest."""
-        client = self.server.client()
         made = sheets(count, harm)
         self.names = [sheet.name for sheet in made]
-        for sheet in made:
-            client.put_object(Bucket=BUCKET, Key=f"{self.name}/{sheet.name}", Body=sheet.data)
         rows: list[dict[str, object]] = [
             {"row_id": s.name, "uri": f"{self.name}/{s.name}", "bytes": len(s.data)} for s in made
         ]
-        client.put_object(Bucket=BUCKET, Key=f"{self.name}.parquet", Body=manifest(rows))
-        client.close()
+        job = self.job(calm=True)
+        store = Store(job.manifest.rpartition("/")[0], job.storage.source)
+        for sheet in made:
+            store.put(f"{self.name}/{sheet.name}", sheet.data)
+        store.put(f"{self.name}.parquet", manifest(rows))
 
     def job(self, *changes: str, calm: bool = False) -> Job:
         """Return the job, behind the weather unless `calm`."""
-        endpoint = self.server.endpoint if calm else self.weather.endpoint
-        reached = [
-            f"storage.{side}.{name}={value}"
-            for side in ("source", "output")
-            for name, value in (
-                ("endpoint", endpoint),
-                ("access_key_env", ACCESS_KEY_ENV),
-                ("secret_key_env", SECRET_KEY_ENV),
-            )
-        ]
         usual = ("paint.model=echo", "paint.render_size=64", "paint.tone=positive")
         run = ("print.format=tiff", "run.threads=1", f"run.lease_seconds={LEASE_SECONDS}")
+        root = f"s3://{BUCKET}" if self.server else str(self.folder)
+        reached = self._reached(calm) if self.server else []
         return load_job(
-            f"s3://{BUCKET}/{self.name}.parquet",
-            f"s3://{BUCKET}/{self.name}-out",
+            f"{root}/{self.name}.parquet",
+            f"{root}/{self.name}-out",
             (*usual, *run, "operator=drills", *reached, *changes),
         )
+
+    def _reached(self, calm: bool) -> list[str]:
+        assert self.server
+        access = {
+            "endpoint": self.server.endpoint if calm else self.weather.endpoint,
+            "access_key_env": ACCESS_KEY_ENV,
+            "secret_key_env": SECRET_KEY_ENV,
+        }
+        sides = ("source", "output")
+        return [f"storage.{side}.{name}={access[name]}" for side in sides for name in access]
 
     @property
     def store(self) -> Store:
@@ -87,7 +97,7 @@ class Yard:
 
     def drive(self, *changes: str, calm: bool = False, retry: bool = False) -> Drive:
         """Make a driver."""
-        return Drive(self.job(*changes, calm=calm), self.folder, self.keys, retry=retry)
+        return Drive(self.job(*changes, calm=calm), self.notes, self.keys, retry=retry)
 
     def play(self, schedule: Schedule) -> None:
         """Let a schedule befall a job, then finish it in fine weather and hold the promises."""
@@ -144,9 +154,11 @@ class Yard:
                     list(prune(self.store, orphans(self.store, AT_ONCE), AT_ONCE))
             case schedules.OUTAGE:
                 self.weather.away = True
+                self.full.touch()
                 time.sleep(dice.uniform(0.5, 3.0))
+                self.full.unlink()
                 self.weather.away = False
-            case schedules.KILL_SERVER:
+            case schedules.KILL_SERVER if self.server:
                 self.server.kill()
                 time.sleep(dice.uniform(0.0, 3.0))
                 self.server.start()
