@@ -12,23 +12,25 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.core.generated import autoscaler_pb2
 
+from photochrom.cluster.session import OBJECT_STORE_BYTES, _loopback_only
 from tests.drills.archive import sheets
 from tests.drills.place import Driving, Place, TwoParties, fill, until
 from tests.drills.test_schedules import LONG
+from tests.servers import free_ports
 
 COUNT = 320
-STORE_BYTES = 100 << 20
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
 def cluster(parties: TwoParties, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
-    cluster = Cluster()
-    add_node(cluster, cpus=0)
-    yield cluster
-    cluster.shutdown()
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # keeps Ray on loopback
+    with _loopback_only():
+        cluster = Cluster()
+        add_node(cluster, cpus=0)
+        yield cluster
+        cluster.shutdown()
 
 
 def add_node(cluster: Cluster, cpus: int = 1) -> Any:
@@ -36,8 +38,10 @@ def add_node(cluster: Cluster, cpus: int = 1) -> Any:
         num_cpus=cpus,
         num_gpus=0,
         node_ip_address="127.0.0.1",
-        object_store_memory=STORE_BYTES,
+        object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
+        include_log_monitor=False,
+        dashboard_port=free_ports(1)[0],
     )
 
 
@@ -88,8 +92,9 @@ def test_a_raylet_is_killed_and_a_spot_node_taken_away(
 
 @pytest.mark.skipif(not LONG, reason="of the long form: make drills")
 def test_the_head_of_the_cluster_is_killed(
-    parties: TwoParties, cluster: Cluster, tmp_path: Path
+    parties: TwoParties, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
     for _ in range(2):
         add_node(cluster)
     place = Place(parties, "head", tmp_path, fill(parties, "head", sheets(COUNT)))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from photochrom.jobs import restrictions as module
 from photochrom.jobs.errors import Restricted, RestrictionsUnread
 from photochrom.jobs.messages import Message
 from photochrom.jobs.pinned import read_pinned
+from photochrom.jobs.records import PlanRow, schema_of
 from photochrom.jobs.reprint import Reprint, print_recipe
 from photochrom.jobs.restrictions import Restrictions, restrictions_of
 from photochrom.jobs.retry import Again
@@ -77,6 +80,40 @@ def test_each_kind_of_entry_restricts(row: dict[str, object], why: str, tmp_path
     if why:
         with pytest.raises(Restricted, match=why):
             found.check("a", "file:///scans/family/a.tif", SHA)
+
+
+def test_rows_in_columns_are_restricted_as_rows_are(tmp_path: Path) -> None:
+    entries = [{"row_id": "7", "prefix": ""}, {"row_id": "", "prefix": "s3://scans/f\u00e9/"}]
+    table = write_manifest(tmp_path / "r.csv", entries)
+    found = Restrictions([f"file://{table}"], Access())
+    uris = [
+        "s3://scans/a.tif",
+        "s3://scans/f\u00e9/b.tif",
+        "s3://scans/f\u00e9",
+        "s3://scans/c.tif",
+    ]
+    names = ("source_version", "shard_key", "skip", "tone", "collection", "rights", "restriction")
+    rows = [
+        PlanRow(
+            row_id=str(5 + n),
+            row_key="",
+            source_uri=uri,
+            source_bytes=0,
+            shard=-1,
+            **dict.fromkeys(names, ""),
+        )
+        for n, uri in enumerate(uris)
+    ]
+    one_by_one = list(found.applied(rows))
+    assert [row.restriction for row in one_by_one] == [
+        "",
+        "prefix s3://scans/f\u00e9/",
+        "row_id 7",
+        "",
+    ]
+    batch = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema_of(PlanRow))
+    assert found.applied_to(batch).to_pylist() == [asdict(row) for row in one_by_one]
+    assert found.applied_to(batch.slice(3)) == batch.slice(3)
 
 
 @pytest.mark.parametrize(
