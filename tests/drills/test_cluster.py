@@ -19,6 +19,7 @@ from tests.drills.test_schedules import LONG
 from tests.servers import free_ports
 
 COUNT = 320
+START_SECONDS = 300.0  # four machines in one take their time
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -52,7 +53,8 @@ def driven(place: Place, cluster: Cluster) -> Driving:
 
 def beyond(driving: Driving, place: Place, commits: int) -> int:
     """Wait for further commits while the driver lives; return how many there are."""
-    until(lambda: len(place.commits()) > commits or driving.process.poll() is not None, "commits")
+    ended = driving.process.poll
+    until(lambda: len(place.commits()) > commits or ended() is not None, "commits", START_SECONDS)
     assert driving.process.poll() is None, driving.said
     return len(place.commits())
 
@@ -95,7 +97,7 @@ def test_the_head_of_the_cluster_is_killed(
     parties: TwoParties, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
-    for _ in range(2):
+    for _ in range(3):
         add_node(cluster)
     place = Place(parties, "head", tmp_path, fill(parties, "head", sheets(COUNT)))
     with driven(place, cluster) as driving:

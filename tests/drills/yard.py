@@ -26,7 +26,7 @@ from tests.drills.weather import Weather
 from tests.servers import SeaweedFS
 
 BUCKET = "drills"
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 60.0
 
 
 class Yard:
