@@ -22,6 +22,7 @@ from photochrom.cluster.station import Raised, Said, Station
 from photochrom.jobs.driver import OpenPool
 from photochrom.jobs.worker import Orders, Worker
 
+START_SECONDS = 300.0
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -78,10 +79,11 @@ class ForkedPool:
         come = wait(list(busy), min(timeout, 0.2))
         events = [self._hear(busy[line]) for line in come if isinstance(line, Connection)]
         now = time.monotonic()
-        silent = [
-            hand for hand in self._hands.values() if hand.busy and now - hand.heard > self._lease
-        ]
+        silent = [hand for hand in self._hands.values() if hand.busy and self._over(hand, now)]
         return events + [self._lost(hand, "silent", "silent") for hand in silent]
+
+    def _over(self, hand: _Hand, now: float) -> bool:
+        return now - hand.heard > (self._lease if hand.ready else START_SECONDS)
 
     def _hear(self, hand: _Hand) -> Event:
         hand.heard = time.monotonic()

@@ -18,10 +18,10 @@ from tests.drills.place import Driving, Place, TwoParties, fill, until
 from tests.drills.test_schedules import LONG
 from tests.servers import free_ports
 
-COUNT = 320
+COUNT = 128
 START_SECONDS = 300.0  # four machines in one take their time
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -83,11 +83,10 @@ def test_a_raylet_is_killed_and_a_spot_node_taken_away(
     with driven(place, cluster) as driving:
         done = beyond(driving, place, 0)
         kill(first, "raylet")
-        done = beyond(driving, place, done)
-        drain(cluster, second, 2.0)
-        time.sleep(2.0)
-        cluster.remove_node(second, allow_graceful=False)
         beyond(driving, place, done)
+        drain(cluster, second, 1.0)
+        time.sleep(1.0)
+        cluster.remove_node(second, allow_graceful=False)
         assert driving.ended() == 0, driving.said
     place.assert_all_done_and_proven(COUNT)
 
