@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 3600
 TESTS_AT_ONCE ?= 2
+DRILLS ?= 100
+DRILLS_FIRST ?= 0
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test fuzz check wheel clean
+.PHONY: help setup demo test fuzz drills check wheel clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -32,6 +34,9 @@ test: setup  ## run the tests, two files at a time (TESTS_AT_ONCE=2)
 fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
 	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
 	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q tests/colorize/picture/test_fuzz.py || exit 1; done
+
+drills: setup  ## let a hundred schedules of faults befall jobs (DRILLS=100 DRILLS_FIRST=0)
+	PHOTOCHROM_DRILLS=$(DRILLS) PHOTOCHROM_DRILLS_FIRST=$(DRILLS_FIRST) $(BIN)/pytest -v tests/drills
 
 check: setup  ## lint, format, types, import directions
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from photochrom.cluster.events import DeathKind
 LONGEST_CAUSE = 400
 DETAIL = re.compile(r"Worker exit detail: (.*?)(?:\. Some common causes|$)", re.DOTALL)
 NODE_LOST = "its node has died"
+TOLD_TO_END = "receives a SIGTERM"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -34,7 +35,7 @@ def kind_of(error: RayError) -> DeathKind:
     """Say for the counters why a worker that had been ready is gone."""
     if isinstance(error, OutOfMemoryError):
         return "memory"
-    if isinstance(error, RayActorError) and error.preempted:
+    if isinstance(error, RayActorError) and (error.preempted or TOLD_TO_END in str(error)):
         return "preempted"
     if isinstance(error, ActorUnavailableError | NodeDiedError) or NODE_LOST in str(error):
         return "unavailable"

@@ -24,6 +24,7 @@ print says so in its file (XMP `Iptc4xmpExt:DigitalSourceType`) and in its name.
 | `plates/` | the colour of each photo, small, and the tone table of each negative |
 | `prints/`, `printed/` | the colour prints, and a row for each |
 | `events/` | what people decided later: reviews, takedowns |
+| `restrictions/` | the tables of what must not be processed that this job obeys, if any |
 | `drivers/` | notes of drivers that are at work now; nothing depends on them |
 | `spec/` | the columns, the rules, and a script that proves a print |
 

@@ -46,9 +46,15 @@ def tone_table_name(row_key: str, table_sha256: str) -> str:
 
 def print_name(collection: str, uri: str, row_key: str, sha256: str, suffix: str) -> str:
     """Return the key of a print: readable, and unique by its row and its bytes."""
+    stem = print_stem(collection, uri)
+    return f"{stem}.{digest(row_key, sha256)[:16]}.ai-colorized.{suffix}"
+
+
+def print_stem(collection: str, uri: str) -> str:
+    """Return what the keys of a photo's prints begin with; other photos may share it."""
     stem = _readable(PurePosixPath(uri.rpartition("/")[2]).stem) or "photo"
     folder = "/".join(filter(None, map(_readable, collection.split("/")))) or "unsorted"
-    return f"prints/{folder}/{stem}.{digest(row_key, sha256)[:16]}.ai-colorized.{suffix}"
+    return f"prints/{folder}/{stem}"
 
 
 def _readable(text: str) -> str:

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from photochrom.colorize.errors import PhotochromError
 from photochrom.jobs.errors import ManifestError, Restricted, RestrictionsUnread
 from photochrom.jobs.identity import digest
@@ -49,6 +52,15 @@ class Table:
             if uri[:length] in self.prefixes:
                 return f"prefix {uri[:length]}"
         return f"sha256 {sha256}" if sha256 in self.sha256s else ""
+
+    def hits(self, batch: pa.Table) -> list[int]:
+        """Return which rows of a plan are restricted by id or prefix."""
+        hit = pc.is_in(batch["row_id"], pa.array(sorted(self.row_ids), pa.string()))
+        prefixes = pa.array(sorted(self.prefixes), pa.string())
+        for length in self.lengths:
+            start = pc.utf8_slice_codeunits(batch["source_uri"], 0, length)
+            hit = pc.or_(hit, pc.is_in(start, prefixes))
+        return [number for number, is_hit in enumerate(hit.to_pylist()) if is_hit]
 
 
 def read_restrictions(uri: str, access: Access) -> Table:
@@ -126,6 +138,22 @@ class Restrictions:
         for row in rows:
             why = self.why(row.row_id, row.source_uri)
             yield replace(row, skip=Reason.RESTRICTED, restriction=why) if why else row
+
+    def applied_to(self, batch: pa.Table) -> pa.Table:
+        """Return the same of rows in columns, as plans of millions are made of."""
+        self.why("", "")  # reads the tables, if that is due
+        hits = {number for table in self._tables.values() for number in table.hits(batch)}
+        if not hits:
+            return batch
+        skip, restriction = batch["skip"].to_pylist(), batch["restriction"].to_pylist()
+        for number in hits:
+            row = batch.slice(number, 1).to_pylist()[0]
+            skip[number] = str(Reason.RESTRICTED)
+            restriction[number] = self.why(row["row_id"], row["source_uri"])
+        for name, values in (("skip", skip), ("restriction", restriction)):
+            at = batch.schema.get_field_index(name)
+            batch = batch.set_column(at, batch.schema.field(name), pa.array(values, pa.string()))
+        return batch
 
 
 def restrictions_of(job: Job, store: Store) -> Restrictions:

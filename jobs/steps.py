@@ -17,7 +17,7 @@ from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.errors import Restricted, RestrictionsUnread, StorageError
 from photochrom.jobs.identity import plate_name, tone_table_name
 from photochrom.jobs.patience import PAUSES, Patience
-from photochrom.jobs.pinned import JOB_FILE, Pinned
+from photochrom.jobs.pinned import Pinned
 from photochrom.jobs.printer import Printer
 from photochrom.jobs.queue import Attempt
 from photochrom.jobs.reasons import Reason, reason_of
@@ -226,7 +226,7 @@ class Steps:
         source, key = self._sources.at(task.row.source_uri)
         try:
             source.answer(key)
-            self._store.answer(JOB_FILE)
+            self._store.clock()  # which writes, as it was a write that failed
         except StorageError:
             return False
         return True

@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +20,9 @@ from photochrom.jobs.storage_access import Access, Entry, Place
 from photochrom.jobs.storage_local import Folder, Memory
 
 __all__ = ["Access", "Entry", "Fetched", "Store", "split_uri"]
+
+
+_CREATIONS = 3  # of one object, before a storage that contradicts itself is believed to fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +148,16 @@ class Store:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Create an object; say whether the one that stands has our bytes.
 
-        A refused create may be the repetition of our own, whose answer was lost: so we look.
+        A refused create may be the repetition of our own, whose answer was lost: so we look, and
+        where nothing stands after all, create it again.
         """
-        with self._at(key) as place:
-            created = place.create(key, data)
-        return created or self.read(key) == data
+        for _ in range(_CREATIONS):
+            with self._at(key) as place:
+                if place.create(key, data):
+                    return True
+            with suppress(NotFound):
+                return self.read(key) == data
+        raise StorageError(f"{self.uri(key)}: said to stand, but it is not there")
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """List all objects below a folder, sorted by key; a folder that isn't there has none."""
@@ -183,6 +192,16 @@ class Store:
         """Remove an object; one that is absent is fine."""
         with suppress(NotFound), self._at(key) as place:
             place.delete(key)
+
+    def clock(self) -> datetime:
+        """Return the time by the storage's clock, which dates all objects."""
+        key = f".probe/{uuid4().hex}"
+        try:
+            self.put(key, b"")
+            return self.stat(key).modified
+        finally:
+            with suppress(StorageError):
+                self.delete(key)
 
     def probe(self) -> None:
         """Raise UnsafeStorage if a second create of the same object isn't refused."""

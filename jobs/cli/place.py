@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +23,9 @@ from photochrom.jobs.cli.common import (
     shown,
     size,
 )
+
+if TYPE_CHECKING:
+    from photochrom.jobs.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +69,11 @@ def audit(
     sql: Annotated[str | None, typer.Argument(metavar="[SQL]", help="A SELECT.")] = None,
     duplicates: Annotated[bool, typer.Option(help="Inputs with the same bytes.")] = False,
     orphans: Annotated[bool, typer.Option(help="Objects that no row knows.")] = False,
+    prune: Annotated[bool, typer.Option(help="Remove orphans, after showing them.")] = False,
+    older_than: Annotated[
+        float, typer.Option(min=1, help="Hours: how old an orphan must be to be removed.")
+    ] = 24,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (JPEG).")] = None,
     set_: Changes = None,
     json: Json = False,
@@ -78,8 +89,13 @@ def audit(
         write_sheet(place.store, place.pinned, sheet)
         console.print(f"contact sheet: {sheet}", soft_wrap=True)
         return
+    if prune:
+        _prune(place.store, older_than, yes, json)
+        return
     if orphans:
-        rows = [{"object": key} for key in ready.orphans(place.store)]
+        from photochrom.jobs.orphans import orphans as found
+
+        rows = [{"object": orphan.key} for orphan in found(place.store)]
     else:
         with questions(place.store) as tables:
             rows = tables.ask(ready.DUPLICATES if duplicates else sql or ready.OVERVIEW)
@@ -87,6 +103,30 @@ def audit(
         show_json(rows)
     else:
         show("", list(rows[0]) if rows else ["nothing found"], [list(row.values()) for row in rows])
+
+
+def _prune(store: Store, hours: float, yes: bool, json: bool) -> None:
+    """Show all orphans, and remove those that may go, if somebody says so."""
+    from photochrom.jobs.orphans import orphans, prune
+
+    grace = timedelta(hours=hours)
+    found = orphans(store, grace)
+    going = [orphan for orphan in found if not orphan.kept]
+    if not json:
+        lines = [(o.key, o.size, f"{o.modified:%Y-%m-%d %H:%M}", o.kept) for o in found]
+        show("", ["object", "bytes", "written (UTC)", "kept, as"], lines)
+        total = size(sum(orphan.size for orphan in going))
+        console.print(f"{len(going)} of {len(found)} orphans may be removed, {total}")
+    if going and not yes and not json and sys.stdin.isatty():
+        yes = typer.confirm("Remove them?")
+    gone = list(prune(store, going, grace)) if yes else []
+    if json:
+        keys = {orphan.key for orphan in gone}
+        show_json([asdict(orphan) | {"removed": orphan.key in keys} for orphan in found])
+    elif yes:
+        console.print(f"{len(gone)} removed")
+    elif going:
+        console.print("nothing was removed; --yes removes them")
 
 
 def print_(

@@ -280,6 +280,19 @@ class TestRayPool:
             pool.send("again too", "four")
             assert len(told(events_until(pool, Done, 2))) == 2
 
+    def test_a_worker_that_is_told_to_end_has_not_crashed(self) -> None:
+        with closing(ray_pool(Scribe)) as pool:
+            (ready,) = events_until(pool, Ready)
+            assert isinstance(ready, Ready)
+            assert isinstance(ready.facts, dict)
+            pool.send("held", "one sleep")
+            events_until(pool, Progress)
+            os.kill(ready.facts["pid"], signal.SIGTERM)
+            died = events_until(pool, Died)[-1]
+            assert isinstance(died, Died)
+            assert (died.key, died.kind) == ("held", "preempted")
+            assert events_until(pool, Ready)[-1].worker != ready.worker
+
     def test_a_worker_that_fails_again_and_again_is_replaced(self) -> None:
         with closing(ray_pool(Scribe)) as pool:
             first = events_until(pool, Ready)[0].worker

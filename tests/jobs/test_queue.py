@@ -281,3 +281,44 @@ def test_a_machine_that_goes_away_condemns_no_photo() -> None:
     queue.working_on("s", "s-0")
     queue.died("s", "killed", 100.0)
     assert taken(queue, 200.0).condemned == {"s-0"}
+
+
+def test_a_shard_that_is_handed_back_starts_as_if_it_had_not() -> None:
+    queue = Queue([shard_of("a"), shard_of("b")], 2, backoff=5)
+    for _ in range(5):
+        assert taken(queue).shard.key == "a"
+        assert taken(queue).shard.key == "b"
+        queue.handed_back("a")
+        queue.handed_back("b")
+        queue.handed_back("b")
+        assert queue.left == 2
+    attempt = taken(queue)
+    assert (attempt.number, attempt.careful, attempt.last) == (6, False, False)
+    assert queue.given_up == {}
+
+
+def test_a_photo_in_hand_is_not_blamed_for_what_is_handed_back() -> None:
+    queue = Queue([shard_of("a")], ATTEMPTS, backoff=0)
+    taken(queue)
+    queue.failed("a", "x", 0)
+    assert taken(queue).careful
+    queue.working_on("a", "a-0")
+    queue.handed_back("a")
+    assert taken(queue).careful
+    queue.died("a", "killed", 0)
+    assert taken(queue).condemned == frozenset()
+
+
+def test_pauses_are_stretched_by_chance() -> None:
+    queue = Queue([shard_of("a")], 3, backoff=2, stretch=lambda: 1.5)
+    taken(queue)
+    queue.failed("a", "x", 0)
+    assert queue.next(2.9) is None
+    assert taken(queue, 3.0).number == 2
+
+
+def test_what_a_shard_reads_is_known_until_it_is_done() -> None:
+    queue = Queue([shard_of("a")], 3)
+    assert queue.sources_of("a") == ["", ""]
+    queue.done("a")
+    assert queue.sources_of("a") == []

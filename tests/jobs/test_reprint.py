@@ -12,9 +12,9 @@ from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import Photo, PrintRecipe
 from photochrom.jobs import press
 from photochrom.jobs import reprint as reprint_module
-from photochrom.jobs.audit.ready import orphans
 from photochrom.jobs.errors import JobError, StorageError
 from photochrom.jobs.messages import NotPrinted
+from photochrom.jobs.orphans import orphans
 from photochrom.jobs.pinned import Pinned, read_pinned
 from photochrom.jobs.presses import here
 from photochrom.jobs.reprint import Reprint, print_recipe

@@ -20,6 +20,7 @@ from photochrom.jobs.errors import (
     BadAddress,
     NotFound,
     SourceChanged,
+    StorageError,
     UnsafeStorage,
 )
 from photochrom.jobs.storage_access import Place
@@ -177,6 +178,32 @@ def test_a_create_repeated_with_the_same_bytes_stands(store: Store) -> None:
     assert store.put_if_absent("job.json", b"{}")
     assert not store.put_if_absent("job.json", b"{ }")
     assert store.read("job.json") == b"{}"
+
+
+@pytest.mark.parametrize("lies", [1, 2, 3])
+def test_a_create_that_is_refused_over_nothing_is_made_again(
+    lies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, create, left = Store(f"memory://{uuid4().hex}"), Memory.create, [False] * lies
+
+    def stale(self: Memory, key: str, data: bytes) -> bool:
+        return left.pop() if left else create(self, key, data)
+
+    monkeypatch.setattr(Memory, "create", stale)
+    if lies < 3:
+        assert store.put_if_absent("job.json", b"{}")
+        assert store.read("job.json") == b"{}"
+    else:
+        with pytest.raises(StorageError, match="said to stand, but it is not there") as raised:
+            store.put_if_absent("job.json", b"{}")
+        assert raised.value.retriable
+
+
+def test_the_time_is_the_storage_s_own(store: Store) -> None:
+    before = store.clock()
+    store.put("a", b"1")
+    assert before <= store.stat("a").modified <= store.clock()
+    assert [entry.key for entry in store.list()] == ["a"]
 
 
 def test_the_probe_passes_and_leaves_nothing(store: Store) -> None:

@@ -31,8 +31,8 @@ from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
 from photochrom.jobs.weights import weights_file, weights_sha256
 from tests.conftest import access_to
+from tests.drills.place import until
 from tests.jobs.archive import current, drive, findings, job_of, place_of, write_photo
-from tests.jobs.faults_place import until
 from tests.servers import HOST, CuttingLine, SeaweedFS
 
 WEIGHTS = b"as good as any weights" * 100_000

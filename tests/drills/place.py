@@ -12,21 +12,26 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.identity import commit_name
+from photochrom.jobs.orphans import orphans, prune
 from photochrom.jobs.plan import read_plans
 from photochrom.jobs.storage_access import Access, Entry
 from photochrom.jobs.store import Store
-from tests.jobs.faults_archive import Sheet, manifest
+from tests.drills.archive import Sheet, manifest
 from tests.servers import SeaweedFS
 
 ROOT = Path(__file__).parents[2]
 SOURCES, RESULTS = "scans", "colour"
 PATIENCE = 120.0
 PROGRAM = "from photochrom.jobs.cli import main; main()"
+
+AT_ONCE = timedelta(0)
+ONE_ROW_EACH = "SELECT count(*) AS rows, count(DISTINCT row_id) AS inputs FROM current"
 
 T = TypeVar("T")
 
@@ -147,7 +152,7 @@ class Place:
     def harmed(self, notes: Path, *changes: str) -> Driving:
         """Start a driver whose workers are harmed by marked photographs."""
         named = {"PHOTOCHROM_TEST_NOTES": str(notes)}
-        command = ["-m", "tests.jobs.faults_worker", str(self.job_file), *changes]
+        command = ["-m", "tests.drills.harmed", str(self.job_file), *changes]
         return self._driving(command, named)
 
     def verify(self) -> tuple[int, str]:
@@ -189,6 +194,16 @@ class Place:
         standing = self.commits()
         begun = {shard_of[plate] for plate in plates}
         return {key for key in begun if commit_name(key) not in standing}
+
+    def assert_all_done_and_proven(self, count: int, failed: int = 0) -> None:
+        """Hold the finished place against so many photographs, of which so many failed."""
+        assert self.ask(ONE_ROW_EACH) == [{"rows": count, "inputs": count}]
+        proofs = self.ask("SELECT luma_proof, count(*) AS n FROM prints GROUP BY ALL")
+        assert proofs == [{"luma_proof": "exact", "n": count - failed}]
+        assert self.verify()[0] == 0
+        gone = list(prune(self.store, orphans(self.store, AT_ONCE), AT_ONCE))
+        assert [o.key for o in orphans(self.store, AT_ONCE) if not o.kept] == []
+        assert not gone or self.verify()[0] == 0
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """Ask the ledger."""

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 KILLS = b"this photo kills its worker"
+SEGFAULTS = b"this photo's decoder reads where there is nothing"
+EATS = b"this photo's decoder wants all memory there is"
 HANGS = b"this photo never ends"
 
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]

@@ -1,4 +1,4 @@
-"""A driver whose workers die or hang over marked photographs: `faults_worker JOB.toml`.
+"""A driver whose workers die or hang over marked photographs: `harmed JOB.toml`.
 
 It is `photochrom run` but for its worker's class. Each worker keeps a note of the shard that it is
 on, named by its process, in the folder that PHOTOCHROM_TEST_NOTES names.
@@ -6,6 +6,7 @@ on, named by its process, in the folder that PHOTOCHROM_TEST_NOTES names.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -26,18 +27,26 @@ from photochrom.jobs.steps import Steps
 from photochrom.jobs.task import Task
 from photochrom.jobs.worker import Orders, Worker
 from photochrom.monitoring import Metrics, NullBackend
-from tests.jobs.faults_archive import HANGS, KILLS
+from tests.drills.archive import EATS, HANGS, KILLS, SEGFAULTS
+
+
+def harm(data: bytes) -> None:
+    """Do what a photograph is marked to do to whoever decodes it."""
+    if KILLS in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if SEGFAULTS in data:
+        ctypes.string_at(0)
+    if EATS in data:
+        bytearray(1 << 46)
+    if HANGS in data:
+        time.sleep(3600)
 
 
 class HarmedSteps(Steps):
     """Steps that a marked photograph harms while it is decoded."""
 
     def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
-        data = path.read_bytes()
-        if KILLS in data:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if HANGS in data:
-            time.sleep(3600)
+        harm(path.read_bytes())
         return super()._decode(task, path, sha256)
 
 

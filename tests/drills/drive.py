@@ -1,0 +1,143 @@
+"""A driver as a process of its own, with forked workers: quick to start, and easy to kill."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from photochrom.colorize.picture import Photo
+from photochrom.jobs import restrictions, storage_local, storage_s3
+from photochrom.jobs import worker as worker_module
+from photochrom.jobs.cli.progress import Ticker
+from photochrom.jobs.driver import Driver, Order
+from photochrom.jobs.errors import JobError, StorageError
+from photochrom.jobs.meters import Meters
+from photochrom.jobs.retry import ALL_FAILED
+from photochrom.jobs.settings import Job
+from photochrom.jobs.steps import Steps
+from photochrom.jobs.task import Task
+from photochrom.jobs.worker import Orders, Worker
+from photochrom.monitoring import Metrics, NullBackend
+from tests.drills.harmed import harm
+from tests.drills.processes import forked
+
+READ_TIMEOUT = 2  # seconds; stalls in drills are longer
+ALL_WELL, UNFINISHED, SOME_FAILED = 0, 1, 3
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tests.drills.drive", "photochrom.colorize.colorizer"])
+
+
+class QuickSteps(Steps):
+    """Steps that a marked photograph harms, and that decode without a reader's process."""
+
+    def _decode(self, task: Task, path: Path, sha256: str) -> Photo:
+        harm(path.read_bytes())
+        return Photo.open(path)
+
+
+class QuickWorker(Worker):
+    """A worker that works in quick steps."""
+
+    def __init__(self, orders: Orders) -> None:
+        setattr(worker_module, "Steps", QuickSteps)  # noqa: B010 - it is imported there
+        super().__init__(orders)
+
+
+class Drive:
+    """One driver of a job; what it says is in `log`."""
+
+    def __init__(
+        self, job: Job, folder: Path, keys: Mapping[str, str], size: int = 2, retry: bool = False
+    ) -> None:
+        self.notes = folder / f"notes-{len(list(folder.iterdir()))}"
+        self.notes.mkdir()
+        self.log = self.notes.with_suffix(".log")
+        self.process: Any = _SERVER.Process(
+            target=_drive, args=(job, self.log, self.notes, dict(keys), size, retry)
+        )
+
+    def __enter__(self) -> Self:
+        self.process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        for pid in self.workers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End the driver as a power cut would."""
+        self.process.kill()
+        self.process.join()
+
+    def ended(self, patience: float = 240.0) -> int:
+        """Wait for the end; return the exit code."""
+        self.process.join(patience)
+        assert self.process.exitcode is not None, f"it does not end: {self.said}"
+        return int(self.process.exitcode)
+
+    @property
+    def said(self) -> str:
+        """What the driver said to people."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def workers(self) -> list[int]:
+        """Return the processes of its workers."""
+        return [int(note.name) for note in self.notes.iterdir()]
+
+
+def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, retry: bool) -> None:
+    """Be the driver, and exit as the program would."""
+    with log.open("w", buffering=1) as said:
+        sys.stderr = said
+        os.dup2(said.fileno(), 2)
+        signal.signal(signal.SIGTERM, _interrupt)
+        os.environ.update(keys)
+        storage_s3.READ_TIMEOUT = READ_TIMEOUT
+        restrictions.FRESH_SECONDS = 0.0
+        _let_the_disk_fill(Path(keys["PHOTOCHROM_TEST_FULL"]))
+        code = UNFINISHED
+        try:
+            driver = Driver(
+                Order.of(job),
+                forked(QuickWorker, size, notes),
+                Ticker(),
+                Meters(Metrics(NullBackend())),
+            )
+            summary = driver.retry(ALL_FAILED) if retry else driver.run()
+            code = SOME_FAILED if summary.failed else ALL_WELL
+        except KeyboardInterrupt:
+            code = 130
+        except (JobError, StorageError) as error:
+            print(f"{type(error).__name__}: {error}", file=said)
+        except BaseException:
+            traceback.print_exc(file=said)
+            code = 99
+        said.flush()
+    os._exit(code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _let_the_disk_fill(full: Path) -> None:
+    """Refuse what is written to a folder while the file `full` stands."""
+    publish = storage_local.Folder._publish
+
+    def _publish(self: storage_local.Folder, key: str, *rest: Any) -> None:
+        if full.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), key)
+        publish(self, key, *rest)
+
+    setattr(storage_local.Folder, "_publish", _publish)  # noqa: B010 - it is a method
