@@ -22,6 +22,7 @@ from photochrom.cluster.errors import SubmitError
 from photochrom.cluster.scratch import scratch_folder
 
 POLL_SECONDS = 0.5
+_SECONDS = 60.0  # for the jobs server to answer
 _ATTEMPTS = 5  # to come back to a log whose line was cut
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 _TOKEN_FILE = Path("~/.ray/auth_token")
@@ -91,8 +92,11 @@ class JobServer:
 
     def ray_version(self) -> str:
         """Return the version of the cluster's Ray."""
+        import requests
+
         with self._spoken():
-            return str(self._client._server_ray_version)
+            url = f"{self.address}/api/version"
+            return str(requests.get(url, headers=_token(), timeout=_SECONDS).json()["ray_version"])
 
     def send(self, errand: Errand, load: Cargo) -> str:
         """Send an errand and return its id; raises SubmitError while it is there already.

@@ -57,7 +57,7 @@ def submit(
     """
     from photochrom.cluster.submit import JobServer, cargo
     from photochrom.colorize.errors import SettingsError
-    from photochrom.jobs.errand import check_paths, errand_name
+    from photochrom.jobs.errand import check_paths, errand_name, variables
     from photochrom.jobs.settings import load_job
 
     if not address:
@@ -70,6 +70,8 @@ def submit(
     server = JobServer(address)
     with cargo(wheel) as load:
         submission = server.send(_errand(settings, sample), load)
+    if names := [name for side in variables(settings).values() for name in side]:
+        _note(f"{', '.join(names)} must be set on all of the cluster's machines")
     if follow:
         _follow(server, submission)
     _begin(server, submission, json)
@@ -93,17 +95,22 @@ def _begin(server: JobServer, submission: str, json: bool) -> None:
     else:
         console.print(f"{submission} is {state.status.lower()} at {server.address}", soft_wrap=True)
     if state.failed:
-        _explain(state)
+        _note(state.message.strip())
     if state.over:
         raise typer.Exit(_code(state))
 
 
 def _follow(server: JobServer, submission: str) -> None:
-    print(f"{submission} at {server.address}", file=sys.stderr)
-    state = server.follow(submission, lambda text: print(text, end="", flush=True))
-    print(f"{submission} {state.status.lower()}", file=sys.stderr)
+    """Show the log, and exit as the job does; an interrupt leaves it where it is."""
+    _note(f"{submission} at {server.address}")
+    try:
+        state = server.follow(submission, lambda text: print(text, end="", flush=True))
+    except KeyboardInterrupt:
+        _note(f"{submission} goes on; submit --stop stops it")
+        raise typer.Exit(INTERRUPTED) from None
+    _note(f"{submission} {state.status.lower()}")
     if state.exit_code is None and state.failed:
-        _explain(state)
+        _note(state.message.strip())
     raise typer.Exit(_code(state))
 
 
@@ -120,9 +127,9 @@ def _stop(server: JobServer, name: str, json: bool) -> None:
         console.print(f"{state.id} is {state.status.lower()}", soft_wrap=True)
 
 
-def _explain(state: State) -> None:
-    """Print the end of what a failed job said."""
-    print(state.message.strip(), file=sys.stderr)
+def _note(text: str) -> None:
+    """Say something beside the results."""
+    print(text, file=sys.stderr)
 
 
 def _code(state: State) -> int:

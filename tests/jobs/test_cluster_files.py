@@ -222,3 +222,14 @@ def test_lint_exits_by_what_it_finds(job: Path, program: Program, tmp_path: Path
     assert any(finding["mend"] == "write minReplicas" for finding in answer.json)
     table = program("cluster", "lint", bad)
     assert (table.code, "workerGroupSpecs[0].minReplica" in table.out) == (2, True)
+
+
+def test_every_template_is_in_the_wheel() -> None:
+    root = Path(__file__).parent.parent.parent
+    tools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = tools["package-data"]["photochrom.cluster.templates"]
+    templates = root / "cluster" / "templates"
+    packed = {path for pattern in patterns for path in templates.glob(pattern)}
+    assert {
+        path for path in templates.iterdir() if path.suffix != ".py" and path.is_file()
+    } == packed
