@@ -19,6 +19,10 @@ class TrainerError(PoolError):
     """
 
 
+class SubmitError(PoolError):
+    """Say why a cluster does not take a job, or lost it."""
+
+
 class WorkerLost(Exception):  # noqa: N818 - raised by the worker, of itself
     """Say from within a worker that its process can do no more, and needs to be replaced.
 

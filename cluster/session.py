@@ -34,8 +34,9 @@ def connect(
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if "://" in address:
         raise PoolError(
-            f"{address}: Ray Client cannot stream progress; submit the job to the cluster, or run "
-            "on one of its machines with its host:port"
+            f"{address}: Ray Client cannot stream progress, so nothing runs through it; "
+            "photochrom submit JOB --address http://HEAD:8265 does, or run on one of the "
+            "cluster's machines with --address auto"
         )
     if address != "local" and (cpus is not None or gpus is not None):
         raise PoolError(f"cpus and gpus can be set for a local Ray only, not for {address}")

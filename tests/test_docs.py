@@ -44,9 +44,9 @@ def test_every_verb_is_in_the_readme() -> None:
 
     readme = (ROOT / "README.md").read_text()
     verbs = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
-    assert len(verbs) == 11
+    assert len(verbs) == 12
     verbs += [group.typer_instance.info.name for group in app.registered_groups]  # type: ignore[union-attr]
-    assert verbs[-2:] == ["models", "marks"]
+    assert verbs[-3:] == ["models", "marks", "cluster"]
     assert [
         verb for verb in verbs if f"`{verb}`" not in readme and f"photochrom {verb}" not in readme
     ] == []

@@ -52,6 +52,7 @@ def options_of(verb: str) -> Iterator[str]:
 def test_the_verbs_are_these() -> None:
     promised = {"colorize", "plan", "run", "status", "retry", "print", "audit", "verify", "doctor"}
     assert promised | {"score", "models list", "models import"} <= set(VERBS)
+    assert {"submit", "cluster render", "cluster lint"} <= set(VERBS)
     text = "\n".join(help_of())
     assert all(f" {verb.split()[0]} " in text for verb in VERBS)
 

@@ -14,7 +14,19 @@ from types import FrameType
 
 import typer
 
-from photochrom.jobs.cli import colorize, doctor, marks, models, place, run, score, train, verify
+from photochrom.jobs.cli import (
+    cluster,
+    colorize,
+    doctor,
+    marks,
+    models,
+    place,
+    run,
+    score,
+    submit,
+    train,
+    verify,
+)
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -25,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (colorize, run, place, verify, score, train, models, marks, doctor):
+for family in (colorize, run, submit, place, verify, score, train, models, marks, cluster, doctor):
     family.register(app)
 
 
