@@ -6,10 +6,13 @@ It holds no truth: everything it knows it read from the output place, so it may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+import pyarrow.compute as pc
 
 from photochrom.cluster.contract import Pool
 from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
@@ -18,22 +21,16 @@ from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.guard import Guard
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.manifest import Manifest, read_manifest
+from photochrom.jobs.inputs import planned_rows
+from photochrom.jobs.manifest import manifest_batches
 from photochrom.jobs.messages import Committed, Finished, WorkerFacts, Working
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import Pinned, operator_of, pin, pinned_of
-from photochrom.jobs.plan import (
-    Plan,
-    extend,
-    open_shards,
-    planned_rows,
-    read_plans,
-    unplanned,
-)
+from photochrom.jobs.plan import Plan, extend, open_shards
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
-from photochrom.jobs.records import PlanRow
 from photochrom.jobs.retry import ALL_FAILED, Again, asked_for, plan_retry
+from photochrom.jobs.rows import Rows
 from photochrom.jobs.settings import Job
 from photochrom.jobs.store import Store
 from photochrom.jobs.summary import Summary, summarize
@@ -69,19 +66,20 @@ class Order:
     job: Job
     store: Store
     pinned: Pinned
-    manifest: Manifest
-    rows: tuple[PlanRow, ...]
+    rows: Rows
+    left_out: Mapping[str, int]
 
     @classmethod
     def of(cls, job: Job) -> Order:
         """Read everything that a plan needs; writes nothing."""
-        manifest = read_manifest(job)
+        left_out = Counter[str]()
+        rows = planned_rows(manifest_batches(job, left_out), job.storage.source)
         return cls(
             job=job,
             store=Store(job.output, job.storage.output),
             pinned=pinned_of(job),
-            manifest=manifest,
-            rows=tuple(planned_rows(manifest.rows, job.storage.source)),
+            rows=rows,
+            left_out=dict(left_out),
         )
 
 
@@ -104,12 +102,13 @@ class Driver:
 
         A finished job is left untouched: nothing at all is written.
         """
-        plans = read_plans(self._store)
-        if not plans or unplanned(self._order.rows, plans):
-            self._store.probe()
-            pin(self._store, self._order.pinned)
-            plans = extend(self._store, self._order.job.run, self._order.rows, sample)
-        return self._work(plans)
+        order = self._order
+        return self._work(extend(self._store, order.job.run, order.rows, sample, self._begin))
+
+    def _begin(self) -> None:
+        """Before the first plan of a run, see that commits are safe here and the place is ours."""
+        self._store.probe()
+        pin(self._store, self._order.pinned)
 
     def retry(self, again: Again = ALL_FAILED) -> Summary:
         """Do failed rows again, all or by reason, and what is not committed.
@@ -118,8 +117,9 @@ class Driver:
         """
         pin(self._store, self._order.pinned)
         run = self._order.job.run
-        failed = set(asked_for(self._store, again).values())
-        extend(self._store, run, [row for row in self._order.rows if row.row_id in failed])
+        failed = asked_for(self._store, again)["row_id"]
+        rows = self._order.rows.mapped(lambda rows: rows.filter(pc.is_in(rows["row_id"], failed)))
+        extend(self._store, run, rows)
         return self._work(plan_retry(self._store, run, again))
 
     def _work(self, plans: list[Plan]) -> Summary:
@@ -127,7 +127,7 @@ class Driver:
         pinned = pin(self._store, self._order.pinned)
         standing = ledger.committed(self._store)
         shards = open_shards(plans, standing)
-        skips = [p for p in plans if p.skipped and ledger.skips_name(p.number) not in standing]
+        skips = [p for p in plans if p.skips and ledger.skips_name(p.number) not in standing]
         given_up: dict[str, str] = {}
         if shards or skips:
             write_documents(self._store, pinned)
@@ -145,8 +145,7 @@ class Driver:
                 f"{len(given_up)} shards could not be finished; the last error: {last}. "
                 "Mend it and run the same command again"
             )
-        row_ids = [row.row_id for row in self._order.rows]
-        return summarize(self._store, row_ids, self._done_now)
+        return summarize(self._store, self._order.rows, self._done_now)
 
     def _loop(self, queue: Queue, pinned: Pinned, plans: list[Plan]) -> None:
         if queue.finished:
@@ -158,7 +157,7 @@ class Driver:
                     f"another driver is at work on this job: {other}; both will finish, "
                     "but work is done twice"
                 )
-            planned = sum(len(plan.rows) for plan in plans)
+            planned = sum(plan.count for plan in plans)
             waiting = queue.rows_left
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)

@@ -182,7 +182,7 @@ def _conclude(order: Order, summary: Summary, json: bool) -> None:
     """Print the summary, whose rows add up to the manifest's count, and exit by it."""
     from photochrom.jobs.reasons import Outcome, Reason
 
-    left_out = dict(order.manifest.left_out)
+    left_out = dict(order.left_out)
     if json:
         counts = [
             {"outcome": outcome, "reason": reason, "rows": count}

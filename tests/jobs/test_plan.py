@@ -14,20 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.manifest import ManifestRow
-from photochrom.jobs.plan import (
-    Plan,
-    append_plan,
-    cut_shards,
-    extend,
-    open_shards,
-    plan_name,
-    planned_rows,
-    read_plans,
-    unplanned,
-)
-from photochrom.jobs.records import PlanRow
+from photochrom.jobs.inputs import planned_rows
+from photochrom.jobs.log import unplanned
+from photochrom.jobs.manifest_rows import ManifestRow
+from photochrom.jobs.plan import Plan, append_plan, extend, open_shards, plan_name, read_plans
+from photochrom.jobs.records import PlanRow, to_table
+from photochrom.jobs.rows import Rows, plan_rows
 from photochrom.jobs.settings import Run
+from photochrom.jobs.shards import cut_shards
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
 from tests.jobs.archive import current, drive, job_of, listing, outcomes, place_of, write_manifest
