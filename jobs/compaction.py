@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import parquet_metadata, table_bytes
 from photochrom.jobs.storage_access import Entry
@@ -91,6 +92,33 @@ def rows_of(store: Store, keys: Iterable[str]) -> pa.Table:
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return pa.concat_tables(threads.map(read, keys), promote_options="default")
+
+
+class Compactor:
+    """Copies commits beside a run's work, in one thread; what it cannot do is left for later."""
+
+    def __init__(self, store: Store, note: Callable[[str], None]) -> None:
+        self._store, self._note, self._loose = store, note, 0
+        self._thread = ThreadPoolExecutor(1)
+
+    def committed(self, count: int = 1) -> None:
+        """Hear of commits; enough of them are copied."""
+        self._loose += count
+        if self._loose >= TOGETHER:
+            self._loose = 0
+            self._thread.submit(self._compact)
+
+    def close(self) -> None:
+        """Wait for what is being copied, and begin nothing more."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _compact(self) -> None:
+        try:
+            compact(self._store)
+        except (StorageError, pa.ArrowInvalid) as error:
+            self._note(
+                f"commits were not copied together, which only makes questions slow: {error}"
+            )
 
 
 def faults(store: Store) -> list[tuple[str, str]]:

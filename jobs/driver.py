@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from photochrom.cluster.contract import Pool
 from photochrom.cluster.events import Died, Done, Event, Failed, Progress, Ready
 from photochrom.jobs import ledger
+from photochrom.jobs.compaction import Compactor
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.guard import Guard
@@ -93,6 +94,7 @@ class Driver:
         self._open_pool, self._reporter, self._meters = open_pool, reporter, meters
         self._operator = operator_of(order.job)
         self._guard = Guard()
+        self._compactor = Compactor(order.store, reporter.note)
         self._done_now = 0
         self._ready: set[str] = set()
         self._counted: set[str] = set()  # photos of open shards, which may be tried again
@@ -136,6 +138,7 @@ class Driver:
                 rows = ledger.commit_skips(self._store, plan, pinned, self._operator)
                 self._meters.rows(rows)
                 self._done_now += len(rows)
+            self._compactor.committed(len(standing))
             queue = Queue(shards, self._order.job.run.attempts)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up
@@ -169,6 +172,7 @@ class Driver:
             raise
         finally:
             self._reporter.end()
+            self._compactor.close()
             presence.leave()
 
     def _serve(self, queue: Queue, pool: Pool, presence: Presence) -> None:
@@ -203,6 +207,7 @@ class Driver:
                     self._counted.add(row_key)
                     self._reporter.advance(finished)
             case Progress(value=Committed() as committed):
+                self._compactor.committed()
                 self._counted -= {row.row_key for row in committed.rows}
                 self._done_now += len(committed.rows) if committed.ours else 0
                 self._meters.committed(committed)

@@ -16,7 +16,7 @@ from photochrom.jobs.storage_access import Entry
 from photochrom.jobs.store import Store
 
 SCHEMA_VERSION = 1
-GROUP_ROWS = 1 << 14  # so that a shard is read without the rest of its plan
+GROUP_ROWS = 1 << 12  # so that a shard is read without the rest of its plan
 _FOOTER = 1 << 18  # bytes: nearly always all of it
 _ALL_DIFFERENT = frozenset({"row_id", "row_key", "source_uri", "source_version"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from photochrom.jobs.cli.common import (
     shown,
     size,
 )
+
+if TYPE_CHECKING:
+    from photochrom.jobs.status import Status
 
 _THREADS = os.cpu_count() or 1
 
@@ -57,8 +60,20 @@ def status(out: Out, set_: Changes = None, json: Json = False) -> None:
             f"{found.rate:.1f} photographs a second, {found.cpu_seconds_each:.2f} CPU-seconds each"
             + (f"; {duration(found.left / found.rate)} to go" if found.left else "")
         )
+    if found.reckoned:
+        console.print(f"one replica was reckoned to take {duration(found.reckoned)}{_took(found)}")
     for digest, count, bytes_ in found.prints:
         console.print(f"{count} prints of recipe {digest}, {size(bytes_)}")
+
+
+def _took(found: Status) -> str:
+    """Say how far off the estimate was, by what is done."""
+    if found.took is None:
+        return ""
+    off = abs(found.took - 1)
+    word = "more" if found.took > 1 else "less"
+    times = f"{found.took:.2g} times that" if off >= 1 or found.took < 0.5 else f"{off:.0%} {word}"
+    return f"; it took {times}" + ("" if not found.left else ", as far as it is done")
 
 
 def audit(
@@ -66,6 +81,9 @@ def audit(
     sql: Annotated[str | None, typer.Argument(metavar="[SQL]", help="A SELECT.")] = None,
     duplicates: Annotated[bool, typer.Option(help="Inputs with the same bytes.")] = False,
     orphans: Annotated[bool, typer.Option(help="Objects that no row knows.")] = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Copy commits into few files, which answer sooner.")
+    ] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (JPEG).")] = None,
     set_: Changes = None,
     json: Json = False,
@@ -80,6 +98,11 @@ def audit(
 
         write_sheet(place.store, place.pinned, sheet)
         console.print(f"contact sheet: {sheet}", soft_wrap=True)
+        return
+    if compact:
+        from photochrom.jobs import compaction
+
+        console.print(f"{compaction.compact(place.store)} files made of many commits each")
         return
     if orphans:
         rows = [{"object": key} for key in ready.orphans(place.store)]
