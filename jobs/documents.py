@@ -21,6 +21,7 @@ print says so in its file (XMP `Iptc4xmpExt:DigitalSourceType`) and in its name.
 | `job.json` | the job as it was run: settings, model, digests |
 | `plan/` | which inputs were taken up when, and which were skipped and why |
 | `ledger/` | one row per input: what became of it, from what, by what (Parquet) |
+| `compacted/` | copies of many commits in one file; the commits count |
 | `plates/` | the colour of each photo, small, and the tone table of each negative |
 | `prints/`, `printed/` | the colour prints, and a row for each |
 | `events/` | what people decided later: reviews, takedowns |

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+import pyarrow.compute as pc
 
 from photochrom.cluster.contract import Pool
 from photochrom.cluster.events import (
@@ -26,27 +29,22 @@ from photochrom.cluster.events import (
 )
 from photochrom.jobs import ledger
 from photochrom.jobs.breaker import Breaker, BreakerSettings
+from photochrom.jobs.compaction import Compactor
 from photochrom.jobs.documents import write_documents
 from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.guard import Guard
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.manifest import Manifest, read_manifest
+from photochrom.jobs.inputs import planned_rows
+from photochrom.jobs.manifest import manifest_batches
 from photochrom.jobs.messages import Committed, Finished, WorkerFacts, Working
 from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import Pinned, operator_of, pin, pinned_of
-from photochrom.jobs.plan import (
-    Plan,
-    extend,
-    open_shards,
-    planned_rows,
-    read_plans,
-    unplanned,
-)
+from photochrom.jobs.plan import Plan, extend, open_shards
 from photochrom.jobs.presence import Presence
 from photochrom.jobs.queue import Queue
-from photochrom.jobs.records import PlanRow
 from photochrom.jobs.restrictions import Restrictions, remember, restrictions_of
 from photochrom.jobs.retry import ALL_FAILED, Again, asked_for, plan_retry
+from photochrom.jobs.rows import Rows
 from photochrom.jobs.settings import Job
 from photochrom.jobs.sources import Sources
 from photochrom.jobs.store import Store
@@ -83,24 +81,26 @@ class Order:
     job: Job
     store: Store
     pinned: Pinned
-    manifest: Manifest
     restrictions: Restrictions
-    rows: tuple[PlanRow, ...]
+    rows: Rows
+    left_out: Mapping[str, int]
 
     @classmethod
     def of(cls, job: Job) -> Order:
         """Read everything that a plan needs; writes nothing."""
-        manifest = read_manifest(job)
         store = Store(job.output, job.storage.output)
         restrictions = restrictions_of(job, store)
         restrictions.refresh()
+        left_out = Counter[str]()
+        batches = manifest_batches(job, left_out)
+        rows = planned_rows(batches, job.storage.source, restrictions.applied_to)
         return cls(
             job=job,
             store=store,
             pinned=pinned_of(job),
-            manifest=manifest,
             restrictions=restrictions,
-            rows=tuple(restrictions.applied(planned_rows(manifest.rows, job.storage.source))),
+            rows=rows,
+            left_out=dict(left_out),  # counted while the rows were read
         )
 
 
@@ -114,6 +114,7 @@ class Driver:
         self._open_pool, self._reporter, self._meters = open_pool, reporter, meters
         self._operator = operator_of(order.job)
         self._guard = Guard()
+        self._compactor = Compactor(order.store, reporter.note)
         self._done_now = 0
         self._ready: set[str] = set()
         self._counted: set[str] = set()  # photos of open shards, which may be tried again
@@ -123,12 +124,13 @@ class Driver:
 
         A finished job is left untouched: nothing at all is written.
         """
-        plans = read_plans(self._store)
-        if not plans or unplanned(self._order.rows, plans):
-            self._store.probe()
-            pin(self._store, self._order.pinned)
-            plans = extend(self._store, self._order.job.run, self._order.rows, sample)
-        return self._work(plans)
+        order = self._order
+        return self._work(extend(self._store, order.job.run, order.rows, sample, self._begin))
+
+    def _begin(self) -> None:
+        """Before the first plan of a run, see that commits are safe here and the place is ours."""
+        self._store.probe()
+        pin(self._store, self._order.pinned)
 
     def retry(self, again: Again = ALL_FAILED) -> Summary:
         """Do failed rows again, all or by reason, and what is not committed.
@@ -137,8 +139,9 @@ class Driver:
         """
         pin(self._store, self._order.pinned)
         run = self._order.job.run
-        failed = set(asked_for(self._store, again).values())
-        extend(self._store, run, [row for row in self._order.rows if row.row_id in failed])
+        failed = asked_for(self._store, again)["row_id"]
+        rows = self._order.rows.mapped(lambda rows: rows.filter(pc.is_in(rows["row_id"], failed)))
+        extend(self._store, run, rows)
         return self._work(plan_retry(self._store, run, again))
 
     def _work(self, plans: list[Plan]) -> Summary:
@@ -147,7 +150,7 @@ class Driver:
         remember(self._order.job, self._store)
         standing = ledger.committed(self._store)
         shards = open_shards(plans, standing)
-        skips = [p for p in plans if p.skipped and ledger.skips_name(p.number) not in standing]
+        skips = [p for p in plans if p.skips and ledger.skips_name(p.number) not in standing]
         given_up: dict[str, str] = {}
         if shards or skips:
             write_documents(self._store, pinned)
@@ -156,6 +159,7 @@ class Driver:
                 rows = ledger.commit_skips(self._store, plan, pinned, self._operator)
                 self._meters.rows(rows)
                 self._done_now += len(rows)
+            self._compactor.committed(len(standing))
             queue = Queue(shards, self._order.job.run.attempts, stretch=_by_chance)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up
@@ -165,8 +169,7 @@ class Driver:
                 f"{len(given_up)} shards could not be finished; the last error: {last}. "
                 "Mend it and run the same command again"
             )
-        row_ids = [row.row_id for row in self._order.rows]
-        return summarize(self._store, row_ids, self._done_now)
+        return summarize(self._store, self._order.rows, self._done_now)
 
     def _loop(self, queue: Queue, pinned: Pinned, plans: list[Plan]) -> None:
         if queue.finished:
@@ -178,7 +181,7 @@ class Driver:
                     f"another driver is at work on this job: {other}; both will finish, "
                     "but work is done twice"
                 )
-            planned = sum(len(plan.rows) for plan in plans)
+            planned = sum(plan.count for plan in plans)
             waiting = queue.rows_left
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)
@@ -191,6 +194,7 @@ class Driver:
             raise
         finally:
             self._reporter.end()
+            self._compactor.close()
             presence.leave()
 
     def _watch(self, presence: Presence) -> Watch:
@@ -242,6 +246,7 @@ class Driver:
                     self._reporter.advance(finished)
             case Progress(value=Committed() as committed):
                 watch.committed()
+                self._compactor.committed()
                 self._counted -= {row.row_key for row in committed.rows}
                 self._done_now += len(committed.rows) if committed.ours else 0
                 self._meters.committed(committed)

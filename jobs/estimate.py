@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
-from photochrom.colorize.picture import PrintRecipe
-from photochrom.jobs.driver import Order
-from photochrom.jobs.pinned import JOB_FILE, agree, read_pinned
-from photochrom.jobs.plan import cut_shards, read_plans, unplanned
+import numpy as np
+import pyarrow.compute as pc
 
-# Bytes per pixel of grey masters, by ending; measured means of scans, good to a factor of two.
-_BYTES_PER_PIXEL = {"tif": 1.5, "tiff": 1.5, "png": 0.8, "webp": 0.15}
-_JPEG_BYTES_PER_PIXEL = 0.3
-_SIXTEEN_BIT_FROM = 4_000_000  # bytes: TIFF masters of this size are mostly 16 bit
+from photochrom.colorize.picture import PrintRecipe
+from photochrom.jobs import effort
+from photochrom.jobs.driver import Order
+from photochrom.jobs.log import unplanned
+from photochrom.jobs.pace import known_pace
+from photochrom.jobs.pinned import JOB_FILE, agree, read_pinned
+from photochrom.jobs.plan import PLAN_ROWS, read_plans
+from photochrom.jobs.settings import Run
+from photochrom.jobs.shards import bounds
+
 _PRINT_BYTES_PER_PIXEL = {"png": 2.2, "jpeg": 0.45, "webp": 0.25, "none": 0.0}
 _PLATE_BYTES = 60_000
-_SECONDS_PER_PHOTO = 0.2
-_SECONDS_PER_MEGAPIXEL = 0.08
+_COLUMNS = ["source_uri", "source_bytes", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run would do; bytes out and seconds are rough."""
+    """What a run would do; bytes out are rough, and so are seconds unless a pace was measured.
+
+    Seconds are of one replica; the price is that of the nodes for so long, None if none is set.
+    """
 
     rows: int
     known: int
@@ -35,59 +40,68 @@ class Forecast:
     bytes_in: int
     bytes_out: int
     shards: int
+    pace: float | None
     seconds: float
+    price: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
         return asdict(self)
 
 
-def estimate(order: Order) -> Forecast:
-    """Forecast a run; reads the place, writes nothing; raises OtherJob like the run itself."""
-    if order.store.exists(JOB_FILE):
-        agree(order.pinned, read_pinned(order.store), order.store.root)
-    plans = read_plans(order.store)
-    new = unplanned(order.rows, plans)
-    work = [row for row in new if not row.skip]
-    pixels = [_pixels(row.source_uri, row.source_bytes) for row in work]
-    prints = sum(
-        _print_bytes(row.source_uri, row.source_bytes, count, order.job.print)
-        for row, count in zip(work, pixels, strict=True)
-    )
-    shards = {row.shard for row in cut_shards(new, len(plans) + 1, order.job.run)} - {-1}
+def estimate(order: Order, pace: float | None = None) -> Forecast:
+    """Forecast a run; reads the place, writes nothing; raises OtherJob like the run itself.
+
+    The pace is what was just measured, else what the place or the settings tell.
+    """
+    job, store = order.job, order.store
+    if store.exists(JOB_FILE):
+        agree(order.pinned, read_pinned(store), store.root)
+    new = unplanned(order.rows, read_plans(store))
+    pace = pace or known_pace(store, job.run)
+    skips, shards, bytes_in = Counter[str](), 0, 0
+    prints, seconds = 0.0, 0.0
+    for part in new.parts(PLAN_ROWS):
+        rows = order.rows.take(part.positions, _COLUMNS)
+        skips.update(map(str, rows["skip"].to_pylist()))
+        rows = rows.filter(pc.equal(rows["skip"], ""))
+        uris, sizes = rows["source_uri"], np.asarray(rows["source_bytes"])
+        pixels = effort.pixels(uris, sizes)
+        each = effort.seconds(pixels)
+        bytes_in += int(sizes.sum())
+        prints += float(_print_bytes(uris, sizes, pixels, job.print).sum())
+        seconds += float(each.sum()) * (pace or 1.0)
+        shards += len(bounds(sizes, each, job.run, pace))
+    work = skips.pop("", 0)
     return Forecast(
         rows=len(order.rows),
         known=len(order.rows) - len(new),
-        work=len(work),
-        skips=dict(Counter(row.skip for row in new if row.skip)),
-        left_out=order.manifest.left_out,
-        bytes_in=sum(row.source_bytes for row in work),
-        bytes_out=round(prints + len(work) * _PLATE_BYTES),
-        shards=len(shards),
-        seconds=len(work) * _SECONDS_PER_PHOTO + sum(pixels) / 1e6 * _SECONDS_PER_MEGAPIXEL,
+        work=work,
+        skips=dict(skips),
+        left_out=order.left_out,
+        bytes_in=bytes_in,
+        bytes_out=round(prints + work * _PLATE_BYTES),
+        shards=shards,
+        pace=pace,
+        seconds=seconds,
+        price=price_of(seconds, job.run),
     )
 
 
-def _pixels(uri: str, size: int) -> float:
-    density = _BYTES_PER_PIXEL.get(_ending(uri), _JPEG_BYTES_PER_PIXEL)
-    if _is_tiff(uri) and size >= _SIXTEEN_BIT_FROM:
-        density = 2.0
-    return size / density
+def price_of(seconds: float, run: Run) -> float | None:
+    """Return what nodes cost for so many seconds of one replica; None where no price is set."""
+    if run.price_per_hour is None:
+        return None
+    return seconds / 3600 / run.replicas_per_node * run.price_per_hour
 
 
-def _print_bytes(uri: str, size: int, pixels: float, recipe: PrintRecipe) -> float:
+def _print_bytes(
+    uris: effort.Column, sizes: np.ndarray[Any, Any], pixels: effort.Floats, recipe: PrintRecipe
+) -> effort.Floats:
     """A TIFF print is three times its grey TIFF master; the rest goes by pixels."""
-    share = 1.0
+    share = np.ones(len(sizes))
     if recipe.long_side is not None:
-        share = min(1.0, recipe.long_side * recipe.long_side * 0.75 / max(pixels, 1))
+        share = np.minimum(1, recipe.long_side**2 * 0.75 / np.maximum(pixels, 1))
     if recipe.format == "tiff":
-        return share * (3.0 * size if _is_tiff(uri) else 3.0 * pixels)
+        return share * 3.0 * np.where(effort.is_tiff(uris), sizes, pixels)
     return share * pixels * _PRINT_BYTES_PER_PIXEL[recipe.format]
-
-
-def _ending(uri: str) -> str:
-    return PurePosixPath(uri).suffix.lower().lstrip(".")
-
-
-def _is_tiff(uri: str) -> bool:
-    return _ending(uri) in ("tif", "tiff")

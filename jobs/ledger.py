@@ -73,6 +73,7 @@ def recipe_name(digest: str) -> str:
 def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> list[LedgerRow]:
     """Commit the rows that a plan skipped, and return them if it was our commit that stands."""
     now = datetime.now(UTC)
+    recipe, software = pinned.paint.model_dump_json(), code_version()
     rows = [
         LedgerRow(
             row_id=row.row_id,
@@ -89,9 +90,9 @@ def commit_skips(store: Store, plan: Plan, pinned: Pinned, operator: str) -> lis
             model=pinned.paint.model,
             weights_sha256=pinned.paint.weights_sha256,
             recipe_digest=pinned.recipe_digest,
-            recipe_json=pinned.paint.model_dump_json(),
+            recipe_json=recipe,
             precision=pinned.paint.precision,
-            code_version=code_version(),
+            code_version=software,
             operator=operator,
             worker="",
             device="",

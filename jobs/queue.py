@@ -9,7 +9,7 @@ still ends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from photochrom.jobs.records import PlanRow
@@ -22,7 +22,7 @@ class Shard:
     key: str
     plan: int
     ordered_at: str
-    rows: tuple[PlanRow, ...]
+    rows: Sequence[PlanRow]
 
 
 @dataclass(frozen=True, slots=True)

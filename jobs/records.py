@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from photochrom.jobs.storage_access import Entry
+from photochrom.jobs.store import Store
+
 SCHEMA_VERSION = 1
+GROUP_ROWS = 1 << 12  # so that a shard is read without the rest of its plan
+_FOOTER = 1 << 18  # bytes: nearly always all of it
+_ALL_DIFFERENT = frozenset({"row_id", "row_key", "source_uri", "source_version"})
 
 _TYPES: dict[type, pa.DataType] = {
     str: pa.string(),
@@ -37,15 +43,46 @@ def _field(name: str, hint: Any) -> pa.Field[pa.DataType]:
     return pa.field(name, _TYPES[kind], nullable=len(options) > 1)
 
 
-def to_parquet(row: type[R], rows: Iterable[R], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return the rows as one Parquet file, compressed, with optional file metadata."""
+def to_table(row: type[R], rows: Iterable[R]) -> pa.Table:
+    """Return the rows as an Arrow table."""
     names = [field.name for field in fields(row)]  # type: ignore[arg-type]
     records = [{name: getattr(one, name) for name in names} for one in rows]
-    schema = schema_of(row).with_metadata(dict(metadata or {}))
-    table = pa.Table.from_pylist(records, schema=schema)
+    return pa.Table.from_pylist(records, schema=schema_of(row))
+
+
+def to_parquet(row: type[R], rows: Iterable[R], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return the rows as one Parquet file, compressed, with optional file metadata."""
+    return table_bytes(to_table(row, rows), metadata)
+
+
+def table_bytes(
+    table: pa.Table, metadata: Mapping[str, str] | None = None, group: int = GROUP_ROWS
+) -> bytes:
+    """Return a table as one Parquet file; a group of rows can be read by itself.
+
+    Columns in which nearly every value is another one get no dictionary: it would be built in vain.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    common = [name for name in table.schema.names if name not in _ALL_DIFFERENT]
+    pq.write_table(
+        table.replace_schema_metadata(dict(metadata or {})),
+        sink,
+        compression="zstd",
+        use_dictionary=common,  # type: ignore[arg-type]
+        row_group_size=group,
+    )
     return bytes(sink.getvalue())
+
+
+def parquet_metadata(store: Store, entry: Entry) -> pq.FileMetaData:
+    """Read the end of a Parquet file, which says what is in it."""
+    size = min(entry.size, _FOOTER)
+    while True:
+        tail = store.read_range(entry.key, entry.size - size, size)
+        needed = int.from_bytes(tail[-8:-4], "little") + 8
+        if needed <= size or size == entry.size:
+            return pq.read_metadata(pa.BufferReader(tail))
+        size = min(entry.size, needed)
 
 
 def from_parquet(row: type[R], data: bytes) -> tuple[list[R], dict[str, str]]:

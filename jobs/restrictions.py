@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 from photochrom.colorize.errors import PhotochromError
 from photochrom.jobs.errors import ManifestError, Restricted, RestrictionsUnread
 from photochrom.jobs.identity import digest
-from photochrom.jobs.manifest import is_table, read_table, text_of
+from photochrom.jobs.manifest import is_table, read_table
+from photochrom.jobs.manifest_rows import text_of
 from photochrom.jobs.reasons import Reason
-from photochrom.jobs.records import PlanRow
 from photochrom.jobs.settings import Job
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store, split_uri
@@ -133,14 +133,8 @@ class Restrictions:
         if why := self.why(row_id, uri, sha256):
             raise Restricted(why)
 
-    def applied(self, rows: Iterable[PlanRow]) -> Iterator[PlanRow]:
-        """Return the rows of a plan, those skipped that are restricted."""
-        for row in rows:
-            why = self.why(row.row_id, row.source_uri)
-            yield replace(row, skip=Reason.RESTRICTED, restriction=why) if why else row
-
     def applied_to(self, batch: pa.Table) -> pa.Table:
-        """Return the same of rows in columns, as plans of millions are made of."""
+        """Return the rows of a plan, those skipped that are restricted."""
         self.why("", "")  # reads the tables, if that is due
         hits = {number for table in self._tables.values() for number in table.hits(batch)}
         if not hits:

@@ -7,15 +7,19 @@ worker found restricted are asked for by that reason; it looks again whether the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.plan import Plan, append_plan, open_shards, read_plans
+from photochrom.jobs.log import rows_where
+from photochrom.jobs.pace import known_pace
+from photochrom.jobs.plan import PLAN_ROWS, Plan, append_plan, open_shards, read_plans
 from photochrom.jobs.reasons import Outcome, Reason
-from photochrom.jobs.records import PlanRow
+from photochrom.jobs.rows import Rows
 from photochrom.jobs.settings import Run
 from photochrom.jobs.store import Store
 
@@ -47,14 +51,17 @@ class Again:
                 "or fill in the manifest's `tone` and run again"
             )
 
-    def picks(self, row: Mapping[str, str]) -> bool:
-        """Say whether a current row is to be done again."""
+    @property
+    def condition(self) -> str:
+        """Which of the current rows to do again, in SQL."""
         if self.tone:
-            return row["reason"] == Reason.TONE_UNKNOWN
-        if row["reason"] == Reason.RESTRICTED:
-            return Reason.RESTRICTED in self.reasons
-        failed = row["outcome"] == Outcome.FAILED
-        return failed and (not self.reasons or row["reason"] in self.reasons)
+            asked = f"reason = '{Reason.TONE_UNKNOWN}'"
+        else:
+            reasons = ", ".join(f"'{reason}'" for reason in self.reasons)
+            failed = f"outcome = '{Outcome.FAILED}'"
+            asked = f"({failed} OR reason = '{Reason.RESTRICTED}')" if reasons else failed
+            asked += f" AND reason IN ({reasons})" if reasons else ""
+        return f"{asked} AND ({self.where})"
 
 
 ALL_FAILED = Again()
@@ -68,30 +75,46 @@ def plan_retry(store: Store, run: Run, again: Again) -> list[Plan]:
     while True:
         plans = read_plans(store)
         rows = rows_again(store, plans, again)
-        if not rows:
+        pace = known_pace(store, run)
+        for first in range(0, len(rows), PLAN_ROWS):
+            part = rows.take(np.arange(first, min(first + PLAN_ROWS, len(rows))))
+            plan = append_plan(store, len(plans) + 1, "retry", part, run, len(part), pace)
+            if plan is None:
+                break
+            plans.append(plan)
+        else:
             return plans
-        if plan := append_plan(store, len(plans) + 1, "retry", rows, run):
-            return [*plans, plan]
 
 
-def rows_again(store: Store, plans: list[Plan], again: Again) -> list[PlanRow]:
+def rows_again(store: Store, plans: list[Plan], again: Again) -> Rows:
     """Return the rows asked for that nobody is about to do again.
 
     An input whose source has a newer version in the log is left to it: a retry of the old one
     would come later and hide it.
     """
-    wanted = asked_for(store, again).keys()
-    shards = open_shards(plans, ledger.committed(store))
-    under_way = {row.row_key for shard in shards for row in shard.rows}
-    newest = {row.row_id: row for plan in plans for row in plan.rows}
-    rows = [row for row in newest.values() if row.row_key in wanted - under_way]
-    return [replace(row, tone=again.tone, tone_by=BY) for row in rows] if again.tone else rows
+    wanted = asked_for(store, again)
+    if not len(wanted):
+        return Rows([])
+    left = open_shards(plans, ledger.committed(store))
+    under_way = pa.table({"shard_key": pa.array([shard.key for shard in left], pa.string())})
+    rows = rows_where(
+        plans,
+        "row_key IN (SELECT row_key FROM wanted) "
+        "AND shard_key NOT IN (SELECT shard_key FROM under_way)",
+        wanted=wanted,
+        under_way=under_way,
+    )
+    return rows.mapped(lambda table: _with_tone(table, again.tone)) if again.tone else rows
 
 
-def asked_for(store: Store, again: Again) -> dict[str, str]:
-    """Return the inputs asked for, by row key, their ids."""
+def _with_tone(rows: pa.Table, tone: str) -> pa.Table:
+    for name, text in (("tone", tone), ("tone_by", BY)):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, rows.schema.field(at), pa.repeat(text, len(rows)))
+    return rows
+
+
+def asked_for(store: Store, again: Again) -> pa.Table:
+    """Return the inputs asked for: `row_id`, `row_key`."""
     with questions(store) as tables:
-        rows = tables.ask(
-            f"SELECT row_id, row_key, outcome, reason FROM current WHERE ({again.where})"
-        )
-    return {row["row_key"]: row["row_id"] for row in rows if again.picks(row)}
+        return tables.table(f"SELECT row_id, row_key FROM current WHERE {again.condition}")

@@ -36,6 +36,8 @@ _ELSEWHERE = re.compile("://|^env:|\n")  # what is no path beside the job file
 Square = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
 """The side of what a generator sees, in pixels."""
 
+Count = Annotated[int, Field(ge=1)]
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,8 +143,18 @@ class Run(_Settings):
     outage_seconds: float = Field(
         1800, ge=0, description="that a run waits for a storage that is away, before it stops"
     )
-    shard_rows: int = Field(200, ge=1, description="committed together, at most")
-    shard_bytes: int = Field(1024 * MIB, ge=1, description="of sources in a shard, at most")
+    shard_rows: Count | Literal["auto"] = Field(
+        "auto",
+        description="committed together, at most; auto: 200, or 3 minutes' work once measured",
+    )
+    shard_bytes: Count | Literal["auto"] = Field(
+        "auto", description="of sources in a shard, at most; auto: 1 GiB, or as above"
+    )
+    pace: float | None = Field(
+        None, gt=0, description="of a replica, as `plan --calibrate` measures it"
+    )
+    price_per_hour: float | None = Field(None, ge=0, description="of a node, for estimates")
+    replicas_per_node: int = Field(1, ge=1, description="likewise")
     bytes_in_flight: int = Field(
         1024 * MIB, ge=1, description="decoded samples in one worker; larger photos lie in a file"
     )

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from photochrom.jobs import ledger
-from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.plan import open_shards, read_plans
+from photochrom.jobs.audit.questions import Questions, questions
+from photochrom.jobs.ledger import committed
+from photochrom.jobs.pace import Pace, measured, newest, shard_commits
+from photochrom.jobs.plan import Plan, open_shards, read_plans
 from photochrom.jobs.store import Store
 
-_ENOUGH = 20  # rows, before they say anything about speed
 _LOW_CHROMA = "SELECT count(*) AS n FROM current WHERE low_chroma"
-_PRINTS = """
+_FILED = """
 SELECT print_digest, count(*) AS n, sum(output_bytes)::BIGINT AS bytes
-FROM prints GROUP BY ALL ORDER BY 1
-"""
-_PACE = """
-SELECT count(*) AS n, avg(cpu_seconds) AS cpu_seconds,
-       date_part('epoch', max(finished_at) - min(started_at)) AS seconds
-FROM ledger
-WHERE plan = (SELECT max(plan) FROM ledger WHERE shard_key <> '') AND shard_key <> ''
+FROM printed GROUP BY ALL ORDER BY 1
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Counts of a place; `rate` is photographs a second of the latest plan, 0 if unknown.
+    """Counts of a place; `rate` is photographs a second lately, 0 if unknown.
 
-    `low_chroma` of the colorized ones show next to no colour.
+    `low_chroma` of the colorized ones show next to no colour. `reckoned` is what the plans said one
+    replica would take, in seconds; `took` is how much of that it took, of what is committed.
     """
 
     counts: dict[tuple[str, str], int]
@@ -41,6 +37,8 @@ class Status:
     rate: float
     cpu_seconds_each: float
     prints: tuple[tuple[str, int, int], ...]
+    reckoned: float
+    took: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, the counts as a list."""
@@ -55,22 +53,38 @@ class Status:
 def status_of(store: Store) -> Status:
     """Read a place's status."""
     plans = read_plans(store)
-    left = open_shards(plans, ledger.committed(store))
+    left = open_shards(plans, committed(store))
+    commits = shard_commits(store)
+    lately = measured(store, newest(commits))
     with questions(store) as tables:
         counts = tables.counts()
         low_chroma = tables.ask(_LOW_CHROMA)[0]["n"]
-        pace = tables.ask(_PACE)[0]
-        prints = tuple((row["print_digest"], row["n"], row["bytes"]) for row in tables.ask(_PRINTS))
-    planned = len({row.row_id for plan in plans for row in plan.rows})
+        prints = _prints(tables)
     return Status(
         counts=counts,
         low_chroma=low_chroma,
-        planned=planned,
+        planned=sum(plan.count - plan.again for plan in plans),
         committed=sum(counts.values()),
         plans=len(plans),
         shards_left=len(left),
         left=sum(len(shard.rows) for shard in left),
-        rate=pace["n"] / pace["seconds"] if pace["n"] >= _ENOUGH and pace["seconds"] else 0.0,
-        cpu_seconds_each=pace["cpu_seconds"] or 0.0,
+        rate=lately.rate if lately else 0.0,
+        cpu_seconds_each=lately.cpu_seconds if lately else 0.0,
         prints=prints,
+        reckoned=sum(plan.reckoned for plan in plans),
+        took=_took(measured(store, commits, _paces(plans))),
     )
+
+
+def _took(found: Pace | None) -> float | None:
+    return found.factor if found else None
+
+
+def _paces(plans: Sequence[Plan]) -> dict[int, float]:
+    """Return the pace that each plan was reckoned at."""
+    seconds = {plan.number: sum(cut.seconds for cut in plan.cuts) for plan in plans}
+    return {plan.number: plan.reckoned / (seconds[plan.number] or 1.0) for plan in plans}
+
+
+def _prints(tables: Questions) -> tuple[tuple[str, int, int], ...]:
+    return tuple((row["print_digest"], row["n"], row["bytes"]) for row in tables.ask(_FILED))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.reasons import Outcome
+from photochrom.jobs.rows import Rows
 from photochrom.jobs.store import Store
 
 PENDING = "pending"
+_COUNTS = """
+SELECT coalesce(outcome, $2) AS outcome, coalesce(reason, '') AS reason, count(*) AS n
+FROM read_parquet($1) AS wanted LEFT JOIN current ON current.row_id = wanted.row_id
+GROUP BY ALL ORDER BY ALL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,8 @@ class Summary:
         return sum(n for (outcome, _), n in self.counts.items() if outcome == Outcome.FAILED)
 
 
-def summarize(store: Store, row_ids: Iterable[str], done_now: int = 0) -> Summary:
+def summarize(store: Store, rows: Rows, done_now: int = 0) -> Summary:
     """Count what the ledger says of these rows."""
     with questions(store) as tables:
-        rows = tables.ask("SELECT row_id, outcome, reason FROM current")
-    outcome_of = {row["row_id"]: (row["outcome"], row["reason"]) for row in rows}
-    counts = Counter(outcome_of.get(row_id, (PENDING, "")) for row_id in row_ids)
-    return Summary(dict(sorted(counts.items())), done_now)
+        found = tables.ask(_COUNTS, rows.path, PENDING)
+    return Summary({(row["outcome"], row["reason"]): row["n"] for row in found}, done_now)

@@ -12,47 +12,50 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from photochrom.jobs.compaction import TOGETHER, copies_of
+from photochrom.jobs.copies import Copies
 from photochrom.jobs.errors import JobError
+from photochrom.jobs.plan import read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
 from photochrom.jobs.store import Store
 
 _FOLDERS = {"ledger": LedgerRow, "plan": PlanRow, "printed": PrintedRow, "events": EventRow}
-_VIEWS = """
-CREATE VIEW plans AS
+_MEMORY = "1GB"  # DuckDB's, before it uses the disk
+_PLANS = """
 SELECT CAST(regexp_extract(filename, '([0-9]+)\\.parquet$', 1) AS BIGINT) AS plan,
        * EXCLUDE (filename)
-FROM plan_files;
-
-CREATE VIEW current AS
-SELECT ledger.*
-FROM ledger
-JOIN (SELECT row_id, max(plan) AS plan FROM ledger GROUP BY row_id) USING (row_id, plan)
-WHERE row_id NOT IN (SELECT row_id FROM events WHERE event = 'takedown');
-
-CREATE VIEW prints AS
+FROM plan_files
+"""
+_SUPERSEDED = """
+ANTI JOIN (SELECT row_id, plan FROM ledger WHERE plan IN ({again})) AS later
+ON later.row_id = ledger.row_id AND later.plan > ledger.plan
+"""
+_TAKEN_DOWN = "WHERE ledger.row_id NOT IN (SELECT row_id FROM events WHERE event = 'takedown')"
+_PRINTS = """
 SELECT printed.*
 FROM printed
 SEMI JOIN (SELECT * FROM current WHERE ai_colorized)
 USING (row_key, plate_sha256, tone_table_sha256)
-QUALIFY row_number() OVER (PARTITION BY row_key, print_digest ORDER BY output_uri) = 1;
+QUALIFY row_number() OVER (PARTITION BY row_key, print_digest ORDER BY output_uri) = 1
 """
 
 
 class Questions:
-    """An open set of tables; `ask` answers SQL."""
+    """A place's tables; `ask` answers SQL. Each view is opened when it is first asked about."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store, copies: bool) -> None:
+        self._connection, self._store, self._use_copies = connection, store, copies
+        self._here = Copies(store)
+        self._open: dict[str, bool] = {}
 
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
@@ -60,6 +63,9 @@ class Questions:
 
     def table(self, sql: str, *parameters: object) -> pa.Table:
         """Return the answer to one SELECT as an Arrow table; raises JobError for SQL that fails."""
+        for view in _VIEWS:
+            if re.search(rf"\b{view}\b", sql, re.IGNORECASE):
+                self._need(view)
         try:
             answer = self._connection.sql(sql, params=list(parameters))
             if answer is not None:
@@ -76,57 +82,95 @@ class Questions:
         )
         return {(row["outcome"], row["reason"]): row["n"] for row in rows}
 
+    def _need(self, view: str) -> bool:
+        """Open a view, and those it is made of; say whether there is anything in it."""
+        if view not in self._open:
+            self._open[view] = getattr(self, f"_open_{view}")()
+        return self._open[view]
+
+    def _open_ledger(self) -> bool:
+        return self._define("ledger")
+
+    def _open_printed(self) -> bool:
+        return self._define("printed")
+
+    def _open_events(self) -> bool:
+        return self._define("events")
+
+    def _open_plans(self) -> bool:
+        found = self._define("plan")
+        self._view("plans", _PLANS)
+        return found
+
+    def _open_current(self) -> bool:
+        """Look for superseded rows in those plans alone that hold inputs again.
+
+        The log is read after the ledger, so that it knows every plan whose rows are there.
+        """
+        found = self._need("ledger")
+        again = [str(plan.number) for plan in read_plans(self._store) if plan.again]
+        superseded = _SUPERSEDED.format(again=", ".join(again)) if again else ""
+        taken_down = _TAKEN_DOWN if self._need("events") else ""
+        self._view("current", f"SELECT ledger.* FROM ledger {superseded} {taken_down}")
+        return found
+
+    def _open_prints(self) -> bool:
+        found = self._need("printed")
+        self._need("current")
+        self._view("prints", _PRINTS)
+        return found
+
+    def _view(self, name: str, sql: str) -> None:
+        self._connection.execute(f"CREATE VIEW {name} AS {sql}")
+
+    def _define(self, folder: str) -> bool:
+        """Make a folder's view; columns that no file has, and all of no file's, are empty."""
+        name, extra = ("plan_files", ", '' AS filename") if folder == "plan" else (folder, "")
+        files = self._files(folder)
+        self._connection.register(f"no_{name}", schema_of(_FOLDERS[folder]).empty_table())
+        source = f"SELECT *{extra} FROM no_{name}"
+        if files:
+            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            source += (
+                f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, "
+                f"hive_partitioning = false, filename = {folder == 'plan'})"
+            )
+        try:
+            self._view(name, source)
+        except duckdb.Error as error:
+            what = str(error).splitlines()[0]
+            raise JobError(f"{self._store.root}/{folder}/ has a damaged table: {what}") from error
+        return bool(files)
+
+    def _files(self, folder: str) -> list[str]:
+        """Return local paths of a folder's Parquet files, copies standing for what they hold."""
+        entries = self._store.list(folder)
+        keys = [entry.key for entry in entries if entry.key.endswith(".parquet")]
+        if self._use_copies and len(keys) >= TOGETHER:
+            copies = [
+                copy for part in _parts(folder, keys) for copy in copies_of(self._store, part)
+            ]
+            held = {key for copy in copies for key in copy.holds}
+            keys = [copy.key for copy in copies] + [key for key in keys if key not in held]
+        return self._here.paths(keys)
+
+
+_VIEWS = ("ledger", "current", "plans", "printed", "prints", "events")
+
+
+def _parts(folder: str, keys: Iterable[str]) -> list[str]:
+    """Return which folders' copies to look for: prints lie by recipe."""
+    return sorted({key.rpartition("/")[0] for key in keys}) if folder == "printed" else [folder]
+
 
 @contextmanager
-def questions(store: Store) -> Iterator[Questions]:
-    """Open a place's tables as they stand now."""
+def questions(store: Store, copies: bool = True) -> Iterator[Questions]:
+    """Open a place's tables as they stand now; without `copies`, from the commits alone."""
     with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
         connection = duckdb.connect(":memory:")
         try:
-            for folder, row in _FOLDERS.items():
-                files = _files(store, folder, Path(scratch))
-                try:
-                    _define(connection, folder, row, files)
-                except duckdb.Error as error:
-                    what = str(error).splitlines()[0]
-                    raise JobError(f"{store.root}/{folder}/ has a damaged table: {what}") from error
-            connection.execute(_VIEWS)
-            yield Questions(connection)
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET temp_directory = '" + scratch.replace("'", "''") + "'")
+            yield Questions(connection, store, copies)
         finally:
             connection.close()
-
-
-def _files(store: Store, folder: str, scratch: Path) -> list[str]:
-    """Return local paths of a folder's Parquet files, fetched unless they lie here already.
-
-    DuckDB would take a star or bracket in a path for a pattern, so those are fetched too.
-    """
-    keys = [entry.key for entry in store.list(folder) if entry.key.endswith(".parquet")]
-    if store.root.startswith("file://") and not set(store.root) & set("*?["):
-        return [f"{store.root.removeprefix('file://')}/{key}" for key in keys]
-
-    def fetched(key: str) -> str:
-        path = scratch / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.fetch(key, path)
-        return str(path)
-
-    with ThreadPoolExecutor(16) as threads:
-        return list(threads.map(fetched, keys))
-
-
-def _define(
-    connection: duckdb.DuckDBPyConnection, folder: str, row: type[Any], files: list[str]
-) -> None:
-    """Make a folder's view; columns that no file has, and all of no file's, are empty."""
-    name = "plan_files" if folder == "plan" else folder
-    connection.register(f"no_{name}", schema_of(row).empty_table())
-    extra = ", '' AS filename" if folder == "plan" else ""
-    source = f"SELECT *{extra} FROM no_{name}"
-    if files:
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        source += (
-            f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, "
-            f"hive_partitioning = false, filename = {folder == 'plan'})"
-        )
-    connection.execute(f"CREATE VIEW {name} AS {source}")

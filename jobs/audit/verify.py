@@ -25,6 +25,7 @@ from photochrom.colorize.picture.printing.rendering import Rendering
 from photochrom.colorize.picture.printing.visible import visible_mark
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.budget import Budget
+from photochrom.jobs.compaction import faults
 from photochrom.jobs.errors import AccessDenied
 from photochrom.jobs.ledger import read_recipe
 from photochrom.jobs.originals import key_of, luma_bytes, read_original, read_plate
@@ -75,8 +76,9 @@ class Verifier:
     def place(self) -> Report:
         """Verify the rows among themselves, and every coloured one down to its samples."""
         read_plans(self._store)  # raises if a plan is missing from the log
-        with questions(self._store) as tables:
+        with questions(self._store, copies=False) as tables:
             findings = list(row_findings(tables, self._main_print()))
+            findings += [Finding("", key, what) for key, what in faults(self._store)]
             rows = tables.ask("SELECT * FROM current WHERE ai_colorized ORDER BY row_id")
             prints = _by_row_key(tables.ask("SELECT * FROM prints ORDER BY print_digest"))
             total = tables.ask("SELECT count(*) AS n FROM current")[0]["n"]

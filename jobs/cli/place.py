@@ -25,6 +25,7 @@ from photochrom.jobs.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from photochrom.jobs.status import Status
     from photochrom.jobs.store import Store
 
 
@@ -60,8 +61,20 @@ def status(out: Out, set_: Changes = None, json: Json = False) -> None:
             f"{found.rate:.1f} photographs a second, {found.cpu_seconds_each:.2f} CPU-seconds each"
             + (f"; {duration(found.left / found.rate)} to go" if found.left else "")
         )
+    if found.reckoned:
+        console.print(f"one replica was reckoned to take {duration(found.reckoned)}{_took(found)}")
     for digest, count, bytes_ in found.prints:
         console.print(f"{count} prints of recipe {digest}, {size(bytes_)}")
+
+
+def _took(found: Status) -> str:
+    """Say how far off the estimate was, by what is done."""
+    if found.took is None:
+        return ""
+    off = abs(found.took - 1)
+    word = "more" if found.took > 1 else "less"
+    times = f"{found.took:.2g} times that" if off >= 1 or found.took < 0.5 else f"{off:.0%} {word}"
+    return f"; it took {times}" + ("" if not found.left else ", as far as it is done")
 
 
 def audit(
@@ -74,6 +87,9 @@ def audit(
         float, typer.Option(min=1, help="Hours: how old an orphan must be to be removed.")
     ] = 24,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Copy commits into few files, which answer sooner.")
+    ] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (JPEG).")] = None,
     set_: Changes = None,
     json: Json = False,
@@ -91,6 +107,11 @@ def audit(
         return
     if prune:
         _prune(place.store, older_than, yes, json)
+        return
+    if compact:
+        from photochrom.jobs import compaction
+
+        console.print(f"{compaction.compact(place.store)} files made of many commits each")
         return
     if orphans:
         from photochrom.jobs.orphans import orphans as found

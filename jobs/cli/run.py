@@ -60,14 +60,25 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    job: JobArgument, output: OutputArgument = None, set_: Changes = None, json: Json = False
+    job: JobArgument,
+    output: OutputArgument = None,
+    set_: Changes = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Colorize a few photos here first, to know the pace."),
+    ] = False,
+    json: Json = False,
 ) -> None:
-    """Show what a run would do: counts, bytes in and out, skips, time. Writes nothing."""
+    """Show what a run would do: counts, bytes, skips, time, price. Writes nothing.
+
+    The price is that of nodes, if `run.price_per_hour` says what one is.
+    """
     from photochrom.jobs.driver import Order
     from photochrom.jobs.estimate import estimate
     from photochrom.jobs.settings import load_job
 
-    forecast = estimate(Order.of(load_job(job, output, set_ or ())))
+    order = Order.of(load_job(job, output, set_ or ()))
+    forecast = estimate(order, _pace(order) if calibrate else None)
     if json:
         show_json(forecast.as_dict())
         return
@@ -82,7 +93,19 @@ def plan(
         ("shards, about", forecast.shards),
         ("time on one replica, about", duration(forecast.seconds)),
     ]
+    if forecast.price is not None:
+        rows.append(("price of nodes, about", f"{forecast.price:.2f}"))
     show("", ["what a run would do", ""], rows)
+    if forecast.pace is None:
+        console.print("the time is a guess, good to a factor of ten: --calibrate measures a pace")
+    elif calibrate:
+        console.print(f"measured here; for the run to know it: --set run.pace={forecast.pace:.3g}")
+
+
+def _pace(order: Order) -> float:
+    from photochrom.jobs.calibrate import calibrate
+
+    return calibrate(order)
 
 
 def run(
@@ -189,7 +212,7 @@ def _conclude(order: Order, summary: Summary, json: bool) -> None:
     """Print the summary, whose rows add up to the manifest's count."""
     from photochrom.jobs.reasons import Outcome, Reason
 
-    left_out = dict(order.manifest.left_out)
+    left_out = dict(order.left_out)
     if json:
         counts = [
             {"outcome": outcome, "reason": reason, "rows": count}

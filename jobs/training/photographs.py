@@ -19,12 +19,9 @@ from photochrom.jobs.manifest import (
     is_picture,
     is_table,
     kind_of,
-    no_uri,
     read_table,
-    resolved,
-    size_of,
-    text_of,
 )
+from photochrom.jobs.manifest_rows import no_uri, resolved, size_of, text_of
 from photochrom.jobs.settings import Columns
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from photochrom.jobs.errors import ManifestError, NotFound
-from photochrom.jobs.manifest import Manifest, ManifestRow, read_manifest
+from photochrom.jobs.manifest import Manifest, read_manifest
+from photochrom.jobs.manifest_rows import ManifestRow
 from photochrom.jobs.settings import Columns, Job, load_job
 from photochrom.jobs.store import Store
 from tests.conftest import access_to

@@ -14,20 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.manifest import ManifestRow
-from photochrom.jobs.plan import (
-    Plan,
-    append_plan,
-    cut_shards,
-    extend,
-    open_shards,
-    plan_name,
-    planned_rows,
-    read_plans,
-    unplanned,
-)
-from photochrom.jobs.records import PlanRow
+from photochrom.jobs.inputs import planned_rows
+from photochrom.jobs.log import unplanned
+from photochrom.jobs.manifest_rows import ManifestRow
+from photochrom.jobs.plan import Plan, append_plan, extend, open_shards, plan_name, read_plans
+from photochrom.jobs.records import PlanRow, to_table
+from photochrom.jobs.rows import Rows, plan_rows
 from photochrom.jobs.settings import Run
+from photochrom.jobs.shards import cut_shards
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.store import Store
 from tests.jobs.archive import current, drive, job_of, listing, outcomes, place_of, write_manifest
@@ -39,7 +33,19 @@ def rows_of(*names: str, version: str = "1", size: int = 100) -> list[PlanRow]:
         ManifestRow(row_id=name, uri=f"memory://scans/{name}", version=version, bytes=size)
         for name in names
     ]
-    return planned_rows(manifest, Access())
+    return list(planned_rows([to_table(ManifestRow, manifest)], Access()))
+
+
+def plan(store: Store, run: Run, rows: list[PlanRow], sample: int | None = None) -> list[Plan]:
+    return extend(store, run, Rows.of(rows), sample)
+
+
+def cut(rows: list[PlanRow], number: int, run: Run, pace: float | None = None) -> list[PlanRow]:
+    return plan_rows(cut_shards(to_table(PlanRow, rows), number, run, pace))
+
+
+def append(store: Store, number: int, rows: list[PlanRow]) -> Plan | None:
+    return append_plan(store, number, "grow", to_table(PlanRow, rows), Run(), 0, None)
 
 
 def names(count: int, prefix: str = "") -> list[str]:
@@ -57,12 +63,13 @@ def planned(plans: list[Plan]) -> Counter[str]:
 
 def test_a_plan_is_read_back_as_it_was_written(store: Store) -> None:
     rows = [replace(rows_of("x")[0], skip="restricted"), *rows_of(*names(9))]
-    (written,) = extend(store, Run(), rows)
+    (written,) = plan(store, Run(), rows)
     assert read_plans(store) == [written]
     assert written.number == 1
     assert written.kind == "grow"
     assert [row.row_id for row in written.skipped] == ["x"]
     assert sorted(r.row_id for s in written.shards for r in s.rows) == names(9)
+    assert [len(shard.rows) for shard in written.shards] == [4, 4, 1]
     assert {row.shard_key for row in written.rows if not row.skip} == {
         shard.key for shard in written.shards
     }
@@ -70,52 +77,52 @@ def test_a_plan_is_read_back_as_it_was_written(store: Store) -> None:
 
 
 def test_only_new_rows_are_planned(store: Store) -> None:
-    extend(store, Run(), rows_of(*names(5)))
+    plan(store, Run(), rows_of(*names(5)))
     before = listing(store)
-    assert len(extend(store, Run(), rows_of(*names(5)))) == 1
+    assert len(plan(store, Run(), rows_of(*names(5)))) == 1
     assert listing(store) == before
-    plans = extend(store, Run(), rows_of(*names(7)))
+    plans = plan(store, Run(), rows_of(*names(7)))
     assert [row.row_id for row in plans[1].rows] == ["005", "006"]
-    assert unplanned(rows_of(*names(7)), plans) == []
+    assert len(unplanned(Rows.of(rows_of(*names(7))), plans)) == 0
 
 
 def test_a_new_version_is_a_new_row(store: Store) -> None:
-    extend(store, Run(), rows_of("a", "b"))
-    plans = extend(store, Run(), [*rows_of("a"), *rows_of("b", version="2")])
+    plan(store, Run(), rows_of("a", "b"))
+    plans = plan(store, Run(), [*rows_of("a"), *rows_of("b", version="2")])
     assert [(row.row_id, row.source_version) for row in plans[1].rows] == [("b", "2")]
     assert plans[1].rows[0].row_key != plans[0].rows[1].row_key
 
 
 def test_a_sample_is_spread_and_the_rest_follows(store: Store) -> None:
     rows = rows_of(*names(100))
-    (sample,) = extend(store, Run(), rows, sample=5)
+    (sample,) = plan(store, Run(), rows, sample=5)
     assert [row.row_id for row in sample.rows] == ["000", "020", "040", "060", "080"]
-    assert planned(extend(store, Run(), rows, sample=5)).total() == 5
-    assert planned(extend(store, Run(), rows, sample=3)).total() == 5
-    assert planned(extend(store, Run(), rows, sample=8)).total() == 8
-    plans = extend(store, Run(), rows)
+    assert planned(plan(store, Run(), rows, sample=5)).total() == 5
+    assert planned(plan(store, Run(), rows, sample=3)).total() == 5
+    assert planned(plan(store, Run(), rows, sample=8)).total() == 8
+    plans = plan(store, Run(), rows)
     assert planned(plans) == Counter(names(100))
     assert len(plans) == 3
 
 
 def test_a_later_word_on_an_input_stands(store: Store) -> None:
     rows = rows_of(*names(6))
-    extend(store, Run(shard_rows=3), rows)
+    plan(store, Run(shard_rows=3), rows)
     restricted = [replace(rows[0], restriction="donor embargo", skip="restricted"), *rows[1:]]
     negative = [restricted[0], replace(rows[1], tone="negative"), *rows[2:]]
-    plans = extend(store, Run(), negative)
+    plans = plan(store, Run(), negative)
     assert [(row.row_id, row.skip, row.tone) for row in plans[1].rows] == [
         ("000", "restricted", ""),
         ("001", "", "negative"),
     ]
     work = [(row.row_id, row.tone) for shard in open_shards(plans, ()) for row in shard.rows]
     assert work == [("002", ""), ("003", ""), ("004", ""), ("005", ""), ("001", "negative")]
-    assert extend(store, Run(), negative) == plans
+    assert plan(store, Run(), negative) == plans
 
 
 @pytest.mark.parametrize(("rows", "sample"), [(3, 50), (7, 4), (1, 1)])
 def test_a_sample_is_never_more_than_asked(rows: int, sample: int, store: Store) -> None:
-    plans = extend(store, Run(), rows_of(*names(rows)), sample=sample)
+    plans = plan(store, Run(), rows_of(*names(rows)), sample=sample)
     assert planned(plans).total() == min(rows, sample)
 
 
@@ -129,29 +136,28 @@ def test_shards_hold_every_row_in_order_within_bounds(
 ) -> None:
     planned = rows_of(*names(len(sizes)))
     rows = [replace(row, source_bytes=s) for row, s in zip(planned, sizes, strict=True)]
-    cut = cut_shards(rows, 1, Run(shard_rows=most, shard_bytes=room))
-    assert [row.row_key for row in cut] == [row.row_key for row in rows]
-    assert [row.shard for row in cut] == sorted(row.shard for row in cut)
-    for ordinal in {row.shard for row in cut}:
-        shard = [row for row in cut if row.shard == ordinal]
+    made = cut(rows, 1, Run(shard_rows=most, shard_bytes=room))
+    assert [row.row_key for row in made] == [row.row_key for row in rows]
+    assert [row.shard for row in made] == sorted(row.shard for row in made)
+    for ordinal in {row.shard for row in made}:
+        shard = [row for row in made if row.shard == ordinal]
         assert len(shard) <= most
         assert len(shard) == 1 or sum(row.source_bytes for row in shard) <= room
         assert len({row.shard_key for row in shard}) == 1
-    assert len({row.shard_key for row in cut}) == len({row.shard for row in cut})
+    assert len({row.shard_key for row in made}) == len({row.shard for row in made})
 
 
 def test_small_jobs_are_cut_finer_and_skips_have_no_shard() -> None:
-    cut = cut_shards(rows_of(*names(64)), 1, Run())
-    assert len({row.shard for row in cut}) == 16
-    assert len({row.shard for row in cut_shards(rows_of(*names(5)), 1, Run())}) == 2
-    (skipped,) = cut_shards([replace(rows_of("a")[0], skip="restricted")], 1, Run())
+    assert len({row.shard_key for row in cut(rows_of(*names(64)), 1, Run())}) == 16
+    assert len({row.shard_key for row in cut(rows_of(*names(5)), 1, Run())}) == 2
+    (skipped,) = cut([replace(rows_of("a")[0], skip="restricted")], 1, Run())
     assert (skipped.shard, skipped.shard_key) == (-1, "")
-    assert cut_shards(rows_of("a"), 1, Run()) != cut_shards(rows_of("a"), 2, Run())
+    assert cut(rows_of("a"), 1, Run()) != cut(rows_of("a"), 2, Run())
 
 
 def test_a_number_is_given_once(store: Store) -> None:
-    assert append_plan(store, 1, "grow", rows_of("a"), Run())
-    assert append_plan(store, 1, "grow", rows_of("a"), Run()) is None
+    assert append(store, 1, rows_of("a"))
+    assert append(store, 1, rows_of("a")) is None
     assert planned(read_plans(store)) == {"a": 1}
 
 
@@ -162,20 +168,20 @@ class Late(Store):
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         if self.others:
-            extend(Store(self.root), Run(), self.others.pop())
+            plan(Store(self.root), Run(), self.others.pop())
         return super().put_if_absent(key, data)
 
     def list(self, prefix: str = "") -> object:  # type: ignore[override]
         found = list(super().list(prefix))
         if self.others:
-            extend(Store(self.root), Run(), self.others.pop())
+            plan(Store(self.root), Run(), self.others.pop())
         return iter(found)
 
 
 def test_losing_the_race_means_planning_again(store: Store) -> None:
     late = Late(store.root)
     late.others = [rows_of(*names(4)), rows_of(*names(2))]
-    plans = extend(late, Run(), rows_of(*names(6)))
+    plans = plan(late, Run(), rows_of(*names(6)))
     assert planned(plans) == Counter(names(6))
     assert read_plans(store) == plans
     assert planned(read_plans(store)) == Counter(names(6))
@@ -184,14 +190,14 @@ def test_losing_the_race_means_planning_again(store: Store) -> None:
 def test_planners_in_a_race_plan_every_row_once(store: Store) -> None:
     start = threading.Barrier(6)
 
-    def plan(number: int) -> None:
+    def race(number: int) -> None:
         mine = Store(store.root)
         start.wait()
         for step in range(3):
-            extend(mine, Run(), rows_of(*names(4, f"{step}-"), *names(3, f"{step}-{number}-")))
+            plan(mine, Run(), rows_of(*names(4, f"{step}-"), *names(3, f"{step}-{number}-")))
 
     with ThreadPoolExecutor(6) as threads:
-        list(threads.map(plan, range(6)))
+        list(threads.map(race, range(6)))
     plans = read_plans(store)
     found = planned(plans)
     assert set(found.values()) == {1}
@@ -202,7 +208,7 @@ def test_planners_in_a_race_plan_every_row_once(store: Store) -> None:
 
 def test_a_gap_in_the_log_is_an_error(store: Store) -> None:
     for count in (1, 2, 3):
-        extend(store, Run(), rows_of(*names(count)))
+        plan(store, Run(), rows_of(*names(count)))
     store.delete(plan_name(2))
     with pytest.raises(JobError, match=r"plan/000003\.parquet as its number 2"):
         read_plans(store)
@@ -216,7 +222,7 @@ def test_sizes_and_versions_are_asked_for(tmp_path: Path) -> None:
         ManifestRow(row_id="c", uri=f"file://{path}", bytes=7, version="own"),
         ManifestRow(row_id="d", uri=f"file://{path}", version="own"),
     ]
-    found, missing, known, pinned = planned_rows(manifest, Access())
+    found, missing, known, pinned = planned_rows([to_table(ManifestRow, manifest)], Access())
     entry = Store(str(tmp_path)).stat("a.tif")
     assert (found.source_bytes, found.source_version) == (entry.size, entry.version)
     assert (missing.source_bytes, missing.skip) == (0, "")

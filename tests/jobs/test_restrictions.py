@@ -82,7 +82,7 @@ def test_each_kind_of_entry_restricts(row: dict[str, object], why: str, tmp_path
             found.check("a", "file:///scans/family/a.tif", SHA)
 
 
-def test_rows_in_columns_are_restricted_as_rows_are(tmp_path: Path) -> None:
+def test_rows_of_a_plan_are_skipped(tmp_path: Path) -> None:
     entries = [{"row_id": "7", "prefix": ""}, {"row_id": "", "prefix": "s3://scans/f\u00e9/"}]
     table = write_manifest(tmp_path / "r.csv", entries)
     found = Restrictions([f"file://{table}"], Access())
@@ -104,15 +104,17 @@ def test_rows_in_columns_are_restricted_as_rows_are(tmp_path: Path) -> None:
         )
         for n, uri in enumerate(uris)
     ]
-    one_by_one = list(found.applied(rows))
-    assert [row.restriction for row in one_by_one] == [
+    batch = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema_of(PlanRow))
+    restricted = found.applied_to(batch)
+    assert restricted["restriction"].to_pylist() == [
         "",
         "prefix s3://scans/f\u00e9/",
         "row_id 7",
         "",
     ]
-    batch = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema_of(PlanRow))
-    assert found.applied_to(batch).to_pylist() == [asdict(row) for row in one_by_one]
+    assert restricted["skip"].to_pylist() == ["", "restricted", "restricted", ""]
+    others = [name for name in batch.schema.names if name not in ("skip", "restriction")]
+    assert restricted.select(others) == batch.select(others)
     assert found.applied_to(batch.slice(3)) == batch.slice(3)
 
 

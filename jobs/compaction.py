@@ -1,0 +1,133 @@
+"""Compaction: copies of many commits in one file, so that questions read few.
+
+The commits stay the truth. A copy names the commits that it holds, all of which stood when it was
+written, and a commit never changes; so a copy is right for ever, whoever wrote it, and a commit
+that no copy holds is read by itself. Copies that overlap do no harm: readers take one of them. A
+compactor may be killed at any moment, as its copy is created whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from photochrom.jobs.errors import StorageError
+from photochrom.jobs.identity import digest
+from photochrom.jobs.records import parquet_metadata, table_bytes
+from photochrom.jobs.storage_access import Entry
+from photochrom.jobs.store import Store
+
+TOGETHER = 256
+_FOLDER = "compacted"
+_THREADS = 16
+_GROUP = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file that holds the rows of some commits."""
+
+    key: str
+    holds: frozenset[str]
+
+
+def copies_of(store: Store, folder: str) -> list[Copy]:
+    """Return a folder's copies that do not overlap, those of most commits first."""
+    chosen: list[Copy] = []
+    held: set[str] = set()
+    for copy in sorted(_standing(store, folder), key=lambda copy: (-len(copy.holds), copy.key)):
+        if held.isdisjoint(copy.holds):
+            chosen.append(copy)
+            held |= copy.holds
+    return chosen
+
+
+def _standing(store: Store, folder: str) -> list[Copy]:
+    def opened(entry: Entry) -> Copy:
+        metadata = parquet_metadata(store, entry).metadata or {}
+        return Copy(entry.key, frozenset(json.loads(metadata[b"holds"])))
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(opened, store.list(f"{_FOLDER}/{folder}")))
+
+
+def compact(store: Store, together: int = TOGETHER) -> int:
+    """Copy commits that no copy holds yet, so many to a file; return how many copies are new.
+
+    The oldest go first: who compacts at the same time makes the same copies.
+    """
+    new = 0
+    prints = {entry.key.split("/")[1] for entry in store.list("printed")}
+    for folder in ("ledger", *(f"printed/{name}" for name in sorted(prints))):
+        held = {key for copy in copies_of(store, folder) for key in copy.holds}
+        loose = [
+            entry
+            for entry in store.list(folder)
+            if entry.key.endswith(".parquet") and entry.key not in held
+        ]
+        loose.sort(key=lambda entry: (entry.modified, entry.key))
+        keys = [entry.key for entry in loose]
+        for first in range(0, len(keys) - together + 1, together):
+            new += _copy(store, folder, sorted(keys[first : first + together]))
+    return new
+
+
+def _copy(store: Store, folder: str, keys: Sequence[str]) -> bool:
+    key = f"{_FOLDER}/{folder}/{digest(*keys)[:32]}.parquet"
+    data = table_bytes(rows_of(store, keys), {"holds": json.dumps(keys)}, _GROUP)
+    return store.put_if_absent(key, data)
+
+
+def rows_of(store: Store, keys: Iterable[str]) -> pa.Table:
+    """Read the rows of some commits; columns that some lack are empty there."""
+
+    def read(key: str) -> pa.Table:
+        return pq.read_table(io.BytesIO(store.read(key)))
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return pa.concat_tables(threads.map(read, keys), promote_options="default")
+
+
+class Compactor:
+    """Copies commits beside a run's work, in one thread; what it cannot do is left for later."""
+
+    def __init__(self, store: Store, note: Callable[[str], None]) -> None:
+        self._store, self._note, self._loose = store, note, 0
+        self._thread = ThreadPoolExecutor(1)
+
+    def committed(self, count: int = 1) -> None:
+        """Hear of commits; enough of them are copied."""
+        self._loose += count
+        if self._loose >= TOGETHER:
+            self._loose = 0
+            self._thread.submit(self._compact)
+
+    def close(self) -> None:
+        """Wait for what is being copied, and begin nothing more."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _compact(self) -> None:
+        try:
+            compact(self._store)
+        except (StorageError, pa.ArrowInvalid) as error:
+            self._note(
+                f"commits were not copied together, which only makes questions slow: {error}"
+            )
+
+
+def faults(store: Store) -> list[tuple[str, str]]:
+    """Hold every copy against its commits; return the keys of those that differ, and how."""
+    found = []
+    folders = {entry.key.rpartition("/")[0] for entry in store.list(_FOLDER)}
+    for folder in sorted(folders):
+        for copy in _standing(store, folder.removeprefix(f"{_FOLDER}/")):
+            keys = sorted(copy.holds)
+            if not rows_of(store, [copy.key]).equals(rows_of(store, keys)):
+                found.append((copy.key, "this copy's rows are not those of its commits"))
+    return found
