@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,6 +14,7 @@ from photochrom.jobs import restrictions as module
 from photochrom.jobs.errors import Restricted, RestrictionsUnread
 from photochrom.jobs.messages import Message
 from photochrom.jobs.pinned import read_pinned
+from photochrom.jobs.presses import here
 from photochrom.jobs.records import PlanRow, schema_of
 from photochrom.jobs.reprint import Reprint, print_recipe
 from photochrom.jobs.restrictions import Restrictions, restrictions_of
@@ -23,6 +23,7 @@ from photochrom.jobs.settings import Job
 from photochrom.jobs.storage_access import Access
 from photochrom.jobs.worker import Worker
 from tests.jobs.archive import (
+    Listener,
     current,
     drive,
     driver_of,
@@ -234,6 +235,11 @@ def test_a_place_remembers_its_table(job_folder: Path, program: Program) -> None
     assert restrictions_of(forgetful, store).why(first, "file:///x") == f"row_id {first}"
     pinned = read_pinned(store)
     pinned = pinned.model_copy(update={"job": forgetful})
-    work: Any = Reprint(store, pinned, print_recipe(format="jpeg"), 1)
-    (failure,) = work.run(work.missing(), lambda _: None)
-    assert (failure.row_id, failure.error) == (first, f"restricted: row_id {first}")
+    work = Reprint(store, pinned, print_recipe(format="jpeg"), here, Listener())
+    work.run()
+    (failure,) = work.failures
+    assert (failure.row_id, failure.reason, failure.error) == (
+        first,
+        "restricted",
+        f"row_id {first}",
+    )
