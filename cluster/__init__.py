@@ -1,8 +1,9 @@
 """Where work runs.
 
 A Pool takes items one at a time to workers of a plain class and reports what they say: ready,
-progress, done, failed, died. RayPool keeps them as actors on a cluster and replaces the dead;
-InlinePool has one, in this process; no item is tried twice. `train` runs one function in all the
+progress, done, failed, died, leaving, left. RayPool keeps them as actors on a cluster, replaces the
+dead and grows and shrinks with its work; InlinePool has one, in this process; no item is tried
+twice. `train` runs one function in all the
 workers of a Crew at once, on Ray Train, and starts them again when one is lost. `connect` starts a
 private Ray or joins a cluster, `resolve` says how many replicas fit on it. `submit` sends work to a
 cluster's jobs server; `render` fills files for clusters, and `lint` checks them. Nothing here knows

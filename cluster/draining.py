@@ -3,6 +3,7 @@
 import time
 
 LOOK_SECONDS = 5.0
+_PATIENCE_SECONDS = 5.0
 
 
 class Draining:
@@ -13,10 +14,15 @@ class Draining:
         self._asked = float("-inf")
 
     def nodes(self) -> frozenset[str]:
-        """Return the ids of the nodes that are being drained."""
-        from ray._private.state import state  # Ray's own libraries ask here too
+        """Return the ids of the nodes that are being drained, as far as Ray has told."""
+        from ray._private.worker import global_worker  # as Ray's own libraries ask
+        from ray.exceptions import RayError
 
         if time.monotonic() - self._asked >= LOOK_SECONDS:
-            self._nodes = frozenset(state.get_draining_nodes())
+            try:
+                found = global_worker.gcs_client.get_draining_nodes(timeout=_PATIENCE_SECONDS)
+                self._nodes = frozenset(found)
+            except RayError:
+                pass  # the head is busy or gone; whoever needs it for work will say so
             self._asked = time.monotonic()
         return self._nodes

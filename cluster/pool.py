@@ -199,9 +199,8 @@ class RayPool:
         try:
             said = ray.get(next(actor.pending))
         except StopIteration:
-            actor.key, actor.pending, actor.failures = None, None, 0
-            if actor.leaving:
-                self._part_from(actor)
+            actor.failures = 0
+            self._free(actor)
             return Done(actor.name, key)
         except RayTaskError as error:  # what was yielded could not be sent
             return self._failed(
@@ -215,13 +214,19 @@ class RayPool:
 
     def _failed(self, actor: _Actor, key: str, raised: Raised) -> Failed:
         """Free an actor whose item raised, or replace it if that happens again and again."""
-        actor.key, actor.pending = None, None
+        self._free(actor)
         actor.failures += 1
-        if actor.failures >= _FAILURES_ALLOWED:
+        if not actor.leaving and actor.failures >= _FAILURES_ALLOWED:
             self._replace(actor)
             cause = f"its work raised {actor.failures} times in a row"
             self._later.append(Died(actor.name, None, cause, "failing"))
         return Failed(actor.name, key, raised.error, raised.kind, raised.traceback)
+
+    def _free(self, actor: _Actor) -> None:
+        """Take note that a worker is rid of its item, and part from one whose machine leaves."""
+        actor.key, actor.pending = None, None
+        if actor.leaving:
+            self._part_from(actor)
 
     def _give_up_silent(self) -> list[Died]:
         now = time.monotonic()

@@ -109,7 +109,8 @@ class Reprint:
         return shards
 
     def _job_is_done(self) -> bool:
-        return not open_shards(read_plans(self._store), ledger.committed(self._store))
+        plans = read_plans(self._store)
+        return bool(plans) and not open_shards(plans, ledger.committed(self._store))
 
     def _opened(self) -> AbstractContextManager[Pool]:
         ledger.file_recipe(self._store, self._recipe)

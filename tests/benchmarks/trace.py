@@ -7,11 +7,17 @@ real photos first. Then photos flow through the worker's own loop, in which open
 sleep for as long as was recorded and the generator sleeps like a GPU: without the interpreter's
 lock. So threads stand for cores, of which the machine needs none. Threads are added until the
 generator is busy for nine tenths of a shard's time, its beginning and its end included.
+
+    python -m tests.benchmarks.trace --real 16
+
+is for a machine of at least so many cores: there nothing sleeps but the generator, and the threads
+really decode and print 2 MP photos. Its shards are short, a sixteenth of `--photos`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import tempfile
 import time
@@ -21,12 +27,22 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.colorize.colorizer import Colorizer
+from photochrom.colorize.generator.echo import EchoGenerator
+from photochrom.jobs.driver import Driver, Order
 from photochrom.jobs.flow import Flow
+from photochrom.jobs.meters import Meters
 from photochrom.jobs.steps import Steps
 from photochrom.jobs.stopwatch import Stopwatch
 from photochrom.jobs.task import Task
+from photochrom.jobs.worker import Orders, Worker
+from photochrom.monitoring import Metrics, PrometheusBackend
+from photochrom.monitoring.series import GENERATOR_SECONDS
 from tests.benchmarks.pipeline import SIZES, draw, listing
-from tests.jobs.archive import drive, job_of
+from tests.jobs.archive import Listener, drive, inline, job_of
 
 ENOUGH = 0.9
 MOST = 256
@@ -82,6 +98,12 @@ def main() -> None:
     """Record, replay, and print a table."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
+        if options.real:
+            share, rate = real(Path(folder), options)
+            print(
+                f"{options.real} threads, no replay: busy {share:.1%}, {rate:.1f} photos a second"
+            )
+            return
         for name, (width, height) in SIZES.items():
             photos = Path(folder) / name.replace(" ", "")
             draw(photos, width, height, options.recorded)
@@ -149,6 +171,37 @@ def replay(
     return lap.busy / (lap.busy + lap.idle), count / (time.monotonic() - begun)
 
 
+def real(folder: Path, options: argparse.Namespace) -> tuple[float, float]:
+    """Run a whole job in this process with a generator that sleeps, as `replay` does."""
+    draw(folder / "photos", *SIZES["2 MP"], options.recorded)
+    names = islice(cycle(p.name for p in (folder / "photos").glob("*.jpg")), options.photos)
+    rows = [{"row_id": str(number), "uri": name} for number, name in enumerate(names)]
+    manifest = folder / "photos" / "rows.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    class Sleeping(EchoGenerator):
+        def chroma(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            time.sleep(options.milliseconds / 1000 * len(squares))
+            return super().chroma(squares)
+
+    class SleepingWorker(Worker):
+        def __init__(self, orders: Orders) -> None:
+            super().__init__(orders)
+            self._colorizer = Colorizer(Sleeping())
+
+    backend, threads = PrometheusBackend(), f"run.threads={options.real}"
+    job = job_of(manifest, folder / "out", threads, f"run.batch={options.batch}")
+    driver = Driver(Order.of(job), inline(SleepingWorker), Listener(), Meters(Metrics(backend)))
+    begun = time.monotonic()
+    driver.run()
+    rate = options.photos / (time.monotonic() - begun)
+    busy, idle = (
+        backend.registry.get_sample_value(GENERATOR_SECONDS.name, {"state": state}) or 0.0
+        for state in ("busy", "idle")
+    )
+    return busy / (busy + idle), rate
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--milliseconds", type=float, default=20, help="painting takes, a photo")
@@ -156,6 +209,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--recorded", type=int, default=7, help="real photos of each size")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--hearing", type=float, default=0, help="ms until the driver has heard")
+    parser.add_argument("--real", type=int, metavar="THREADS", help="replay nothing: see above")
     parser.add_argument("--shards", type=int, nargs="*", default=[200, 6000])
     return parser.parse_args()
 

@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import ray
@@ -18,6 +20,7 @@ from photochrom.cluster import (
     Died,
     Done,
     Event,
+    Failed,
     Leaving,
     Left,
     PoolSettings,
@@ -36,17 +39,24 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Clerk:
-    """Works for as many seconds as the item says."""
+    """Works until a file is there, and in vain if so ordered."""
 
     def ready(self) -> str:
         return ray.get_runtime_context().get_node_id()
 
     def run(self, item: object) -> Iterator[object]:
-        assert isinstance(item, float)
-        end = time.monotonic() + item
-        while time.monotonic() < end:
+        assert isinstance(item, Order)
+        while not item.end.exists():
             time.sleep(0.1)
             yield None
+        if item.in_vain:
+            raise ValueError("in vain")
+
+
+@dataclass(frozen=True)
+class Order:
+    end: Path
+    in_vain: bool
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +107,7 @@ def free_cpus(wanted: float) -> bool:
 
 
 def test_a_pool_grows_and_shrinks_with_its_cluster_and_its_work(
-    one_machine: ClusterFacts, monkeypatch: pytest.MonkeyPatch
+    one_machine: ClusterFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draining, "LOOK_SECONDS", 0.1)
     settings = PoolSettings(size=3, cpus=1, start_seconds=60)
@@ -122,12 +132,14 @@ def test_a_pool_grows_and_shrinks_with_its_cluster_and_its_work(
             pool.aim(10)
             until(pool, Ready, 5, seen)
             for key in "abc":
-                pool.send(key, 3.0)
+                pool.send(key, Order(tmp_path / "end", in_vain=key != "a"))
             drain(node)
             leaving = until(pool, Leaving, 2, seen)
             assert all(isinstance(event, Leaving) and event.key for event in leaving)
+            (tmp_path / "end").touch()
             until(pool, Left, 4, seen)
-            assert len(until(pool, Done, 3, seen)) == 3, "what was begun is finished"
+            until(pool, Done, 1, seen)
+            assert len(until(pool, Failed, 2, seen)) == 2, "what was begun is finished"
             assert pool.free() == 1
             assert first.worker not in {event.worker for event in seen if isinstance(event, Left)}
         assert not [event for event in seen if isinstance(event, Died)]
