@@ -71,7 +71,8 @@ def _wrong(document: Any) -> Iterator[Wrong]:
     if kind == RAY_UP:
         yield from _ray_up(document)
         return
-    yield from rules.named_well(document, ())
+    if kind in ("RayJob", "RayCluster"):
+        yield from rules.named_well(document, ())
     spec = part(document, "spec")
     if kind == "RayJob" and isinstance(spec, Mapping):
         for rule in rules.FOR_JOBS:
@@ -114,6 +115,6 @@ def _ray_up(document: Mapping[str, Any]) -> Iterator[Wrong]:
             yield Wrong(at, what, "set min_workers <= max_workers")
     for index, option in enumerate(part(document, "docker", "run_options") or ()):
         name, _, value = str(option).rpartition(" ")[2].removeprefix("--env=").partition("=")
-        if value and rules.SECRET_NAME.search(name):
+        if value and rules.is_secret(name):
             mend = "take it from a file of the machine (--env-file), or give machines a role"
             yield Wrong(("docker", "run_options", index), f"{name} is in plain text", mend)

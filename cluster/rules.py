@@ -13,7 +13,8 @@ from packaging.version import InvalidVersion, Version
 from photochrom.cluster.findings import Where, Wrong
 
 Rule = Callable[[Mapping[str, Any], Where], Iterator[Wrong]]
-SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY(_ID)?$", re.I)
+_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY(_ID)?$", re.I)
+_NO_SECRET = re.compile(r"_(PATH|FILE|DIR|URL|ENV)$", re.I)  # but where one is
 _SECRET_TEXT = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST = {"RayJob": 47, "RayCluster": 50}  # the operator adds to them, and pods to that
@@ -39,10 +40,14 @@ def listed(value: Any, *way: str | int) -> list[Any]:
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
+def is_secret(name: str) -> bool:
+    """Tell by the name of a variable whether its value is to be kept secret."""
+    return bool(_SECRET_NAME.search(name)) and not _NO_SECRET.search(name)
+
+
 def named_well(document: Mapping[str, Any], where: Where) -> Iterator[Wrong]:
     """Names become parts of host names, with something added."""
-    name, longest = str(part(document, "metadata", "name") or ""), 63
-    longest = _LONGEST.get(str(document.get("kind")), longest)
+    name, longest = str(part(document, "metadata", "name") or ""), _LONGEST[document["kind"]]
     if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
         mend = f"take up to {longest} of a-z, 0-9 and -, a letter first"
         yield Wrong((*where, "metadata", "name"), f"{name!r} cannot be a name", mend)
@@ -176,7 +181,7 @@ def guaranteed(container: Mapping[str, Any], where: Where) -> Iterator[Wrong]:
     at = (*where, "resources")
     if not limits or not {"cpu", "memory"} <= set(limits):
         yield Wrong(at, "no limits of cpu and memory", "set limits, and requests like them")
-    elif requests != limits:
+    elif requests and requests != limits:
         yield Wrong(at, "requests are not the limits", "write the same in both")
 
 
@@ -206,7 +211,7 @@ def secret_by_reference(container: Mapping[str, Any], where: Where) -> Iterator[
     """A file is read by many."""
     for index, variable in enumerate(listed(container, "env")):
         name, value = str(variable.get("name") or ""), str(variable.get("value") or "")
-        if value and (SECRET_NAME.search(name) or _SECRET_TEXT.search(value)):
+        if value and (is_secret(name) or _SECRET_TEXT.search(value)):
             mend = "take it by valueFrom.secretKeyRef, or give the service account a role"
             yield Wrong((*where, "env", index, "value"), f"{name} is in plain text", mend)
 
@@ -232,10 +237,14 @@ def _groups(spec: Mapping[str, Any], where: Where) -> Iterator[tuple[Mapping[str
 
 
 def containers(spec: Mapping[str, Any], where: Where) -> Iterator[tuple[Mapping[str, Any], Where]]:
-    """Yield the containers of a cluster's pods, and where they are."""
+    """Yield the containers of a cluster's pods, with what their pod says for all, and where."""
     for group, at in _groups(spec, where):
+        said = part(group, "template", "spec", "securityContext", "runAsNonRoot") is True
         for index, container in enumerate(listed(group, "template", "spec", "containers")):
-            yield container, (*at, "template", "spec", "containers", index)
+            own = part(container, "securityContext")
+            context = {"runAsNonRoot": said, **(own if isinstance(own, Mapping) else {})}
+            whole = {**container, "securityContext": context}
+            yield whole, (*at, "template", "spec", "containers", index)
 
 
 FOR_JOBS: tuple[Rule, ...] = (suspended, cleaned_up, begun_again, somewhere)

@@ -23,7 +23,7 @@ from tests.servers import HOST, free_ports
 _STARTED = b"Ray runtime started"
 _STARTS = 3
 _START_SECONDS = 120.0
-_END_SECONDS = 30.0
+_END_SECONDS = 5.0
 NEEDED = ("aiohttp_cors", "opencensus", "virtualenv")  # what ray[default] adds
 
 

@@ -213,6 +213,15 @@ def test_a_mistake_is_found_where_it_is(mistake: str) -> None:
     assert any(what in finding.what and mend in finding.mend for finding in here), here
 
 
+def test_what_is_said_otherwise_is_no_mistake() -> None:
+    job = ray_job()
+    workers(job)["template"]["spec"]["securityContext"]["runAsNonRoot"] = True
+    del container(job)["securityContext"]["runAsNonRoot"]
+    del container(job)["resources"]["requests"]  # Kubernetes then takes the limits
+    container(job)["env"].append({"name": "RAY_AUTH_TOKEN_PATH", "value": "/run/token"})
+    assert found(job) == []
+
+
 def ray_up() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(render("ray-up", Blueprint(), ASKED))
     return document
