@@ -24,6 +24,7 @@ from photochrom.colorize.picture.reading.source import Header, Source, corrupt, 
 from photochrom.colorize.picture.reading.tags import tagged
 
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_PHOTOMETRIC = 262
 _DEPTHS = {1, 2, 4, 8, 10, 12, 14, 16}
 _LARGEST_TILE = 1 << 26  # samples, in a picture that is smaller
 
@@ -41,6 +42,8 @@ def open_segments(path: Path) -> Source:
 
 
 def _header(page: Any) -> Header:
+    if _PHOTOMETRIC not in page.tags:  # tifffile would take it for minimum is white
+        corrupt("it does not say what its samples mean: no photometric")
     with_what = f"with compression {page.compression!r}"
     if int(page.photometric) not in (_MINISWHITE, _MINISBLACK, _RGB):
         refuse(f"a TIFF of photometric {page.photometric!r} {with_what}")

@@ -60,12 +60,21 @@ def of_photometric(number: int) -> bytes:
     return content[: at + 8] + struct.pack("<I", number) + content[at + 12 :]
 
 
+def without_photometric(compression: str | None) -> bytes:
+    """Leave out what a TIFF's samples mean: its tag gets a number that nobody knows."""
+    content = by_tifffile(GREY8, photometric="minisblack", compression=compression)
+    at = content.index(struct.pack("<HHI", 262, 3, 1))
+    return content[:at] + struct.pack("<H", 261) + content[at + 2 :]
+
+
 HEADER = chunk(b"IHDR", struct.pack(">2I5B", 48, 40, 8, 0, 0, 0, 0))
 PIXELS = zlib.compress(bytes(49 * 40))
 ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a palette without its colours": ("unsupported", lambda: of_photometric(3)),
     "a mask": ("unsupported", lambda: of_photometric(4)),
     "a TIFF of unheard-of colours": ("unsupported", lambda: of_photometric(999)),
+    "a TIFF that says of no colours": ("corrupt", lambda: without_photometric(None)),
+    "a zstd TIFF that says of no colours": ("corrupt", lambda: without_photometric("zstd")),
     "a chunk that says it has 2 GB": (
         "corrupt",
         lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"tEXt")[:57],
