@@ -30,7 +30,7 @@ test: setup  ## run the tests
 
 fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
 	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
-	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q tests/colorize/picture/test_fuzz.py || exit 1; done
+	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q --timeout=0 tests/colorize/picture/test_fuzz.py || exit 1; done
 
 check: setup  ## lint, format, types, import directions
 	$(BIN)/ruff check .
