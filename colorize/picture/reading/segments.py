@@ -8,6 +8,7 @@ strip the whole picture, twice while it is spread or turned.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -19,6 +20,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from photochrom.colorize.picture.luma import Samples, top_of
+from photochrom.colorize.picture.reading.codestream import SOC_SIZ, codestream
 from photochrom.colorize.picture.reading.depth import spread, wide
 from photochrom.colorize.picture.reading.source import Header, Source, corrupt, reading, refuse
 from photochrom.colorize.picture.reading.tags import tagged
@@ -103,5 +105,7 @@ def _segment(tiff: tifffile.TiffFile, page: Any, index: int) -> NDArray[Any]:
     """Decode one strip or tile, (n, m, samples); tifffile raises if it is short."""
     tiff.filehandle.seek(page.dataoffsets[index])
     data = tiff.filehandle.read(page.databytecounts[index])
+    if data.startswith(SOC_SIZ):  # OpenJPEG would make up what is missing
+        codestream(io.BytesIO(data), 0, len(data))
     decoded, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
     return np.asarray(decoded[0])
