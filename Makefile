@@ -33,7 +33,7 @@ test: setup  ## run the tests, two files at a time (TESTS_AT_ONCE=2)
 
 fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
 	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
-	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q tests/colorize/picture/test_fuzz.py || exit 1; done
+	PHOTOCHROM_FUZZ_EXAMPLES=1000 $(BIN)/pytest -q --timeout=0 tests/colorize/picture/test_fuzz.py || exit 1; done
 
 drills: setup  ## let a hundred schedules of faults befall jobs (DRILLS=100 DRILLS_FIRST=0)
 	PHOTOCHROM_DRILLS=$(DRILLS) PHOTOCHROM_DRILLS_FIRST=$(DRILLS_FIRST) $(BIN)/pytest -v tests/drills

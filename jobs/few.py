@@ -118,7 +118,7 @@ class Few:
         """
         pairs: dict[Path, Path] = {}
         for path in paths:
-            if not path.exists():
+            if not (path.is_file() or path.is_dir()):
                 raise ManifestError(f"{path}: no such file or folder")
             for photo in self._photos(path):
                 below = photo.relative_to(path).parent if path.is_dir() else Path()
@@ -126,7 +126,10 @@ class Few:
                     self._out / below / f"{photo.stem}.ai-colorized.{self._settings.print.suffix}"
                 )
                 if pairs.setdefault(target, photo) != photo:
-                    raise ManifestError(f"{photo} and {pairs[target]} would both become {target}")
+                    raise ManifestError(
+                        f"{photo} and {pairs[target]} would both become {target}; "
+                        "give them separately, each with an --out of its own"
+                    )
         return [(photo, target) for target, photo in pairs.items()]
 
     def _photos(self, path: Path) -> Iterator[Path]:
@@ -134,7 +137,8 @@ class Few:
             yield path
             return
         for file in sorted(path.rglob("*")):
-            if _ours_or_hidden(file, path) or not file.is_file():
+            nowhere = file.is_symlink() and not file.exists()  # it fails, and so is told
+            if _ours_or_hidden(file, path) or not (file.is_file() or nowhere):
                 continue
             if file.suffix.lower().lstrip(".") in PICTURE_ENDINGS:
                 yield file

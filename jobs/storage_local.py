@@ -46,6 +46,7 @@ class Folder:
         return data
 
     def _opened(self, key: str, version: str) -> tuple[BinaryIO, str]:
+        self.stat(key)  # a pipe would never answer, and a device never end
         file = (self._root / key).open("rb")
         found = _local_version(os.fstat(file.fileno()))
         if version not in ("", found):

@@ -16,9 +16,9 @@ from photochrom.colorize.picture import Painter, Photo, Plate, PrintRecipe, Tone
 from photochrom.colorize.picture.marking.marks import Marks
 from photochrom.colorize.picture.printing.proof import read_back
 from photochrom.colorize.picture.printing.rendering import Rendering
-from photochrom.colorize.picture.printing.scaling import fit
 from photochrom.colorize.picture.printing.visible import Kind, strip_height, visible_mark
 from photochrom.colorize.picture.reading.decoders import open_source
+from photochrom.colorize.picture.scaling import fit
 
 _ANOTHER_PICTURE = 24  # levels of 255, on average: no JPEG of the same picture is so far off
 _SMALLEST = 16  # pixels: the least long side that a recipe may have

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,14 @@ def test_what_is_left_out_is_told(tmp_path: Path, program: Program) -> None:
     assert "left out: 1 .xmp\n" in answer.out
     again = program("colorize", tmp_path / "album", "--out", tmp_path / "album", *ECHO, "--json")
     assert [result["photo"] for result in again.json] == [str(tmp_path / "album/one.png")]
+
+
+def test_what_is_no_file_is_said(album: Path, tmp_path: Path, program: Program) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    answer = program("colorize", tmp_path / "pipe.jpg", "--out", tmp_path / "out", *ECHO)
+    assert (answer.code, "no such file" in answer.err) == (2, True)
+    (album / "lost.jpg").symlink_to("nowhere.jpg")
+    answer = program("colorize", album, "--out", tmp_path / "out", *ECHO, "--json")
+    outcomes = {Path(one["photo"]).name: one["outcome"] for one in answer.json}
+    assert (answer.code, outcomes.pop("lost.jpg")) == (3, "failed")
+    assert set(outcomes.values()) == {"colorized"}

@@ -88,3 +88,14 @@ def test_a_fetch_that_cannot_be_kept_names_the_target(tmp_path: Path) -> None:
     store.put("a", b"x")
     with pytest.raises(StorageError, match=str(tmp_path / "no/folder")):
         store.fetch("a", tmp_path / "no/folder")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_pipes_and_devices_are_no_files(link: bool, tmp_path: Path) -> None:
+    """Nobody writes into the pipe; /dev/zero never ends."""
+    if link:
+        (tmp_path / "a.tif").symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(StorageError):
+        Store(str(tmp_path)).fetch("a.tif", tmp_path / "copy")

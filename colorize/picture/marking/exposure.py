@@ -12,8 +12,9 @@ from typing import Any
 
 from PIL import Image
 
+from photochrom.colorize.picture.reading.exif import BROKEN
+
 EXIF = "{http://ns.adobe.com/exif/1.0/}"
-_BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError)
 _EXPOSURE, _POSITION = 0x8769, 0x8825
 _DATES = {36867: f"{EXIF}DateTimeOriginal", 36868: f"{EXIF}DateTimeDigitized"}
 _DATE = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)")
@@ -28,7 +29,7 @@ def exposure(data: bytes | None) -> dict[str, str]:
     try:
         exif.load(data)
         taken, placed = exif.get_ifd(_EXPOSURE), exif.get_ifd(_POSITION)
-    except _BROKEN:
+    except BROKEN:
         return {}
     dates = {tag: _date(taken.get(code)) for code, tag in _DATES.items()}
     places = {
@@ -48,7 +49,7 @@ def _angle(parts: Sequence[Any] | None, ref: object, refs: str, most: int) -> st
     try:
         degrees, minutes, seconds = (float(part) for part in parts or ())
         total = degrees * 60 + minutes + seconds / 60
-    except _BROKEN:
+    except BROKEN:
         return ""
     if not isinstance(ref, str) or len(ref) != 1 or ref not in refs:
         return ""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from photochrom.colorize.picture.reading.exif import BROKEN
 from photochrom.colorize.picture.reading.source import Header
 
 ORIENTATION, DESCRIPTION = 274, 270
-_BROKEN_EXIF = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def carried_exif(header: Header, description: str) -> Image.Exif:
         try:
             exif.load(header.exif)
             exif.tobytes()
-        except _BROKEN_EXIF:
+        except BROKEN:
             exif = Image.Exif()
     exif[ORIENTATION] = 1
     exif[DESCRIPTION] = description

@@ -13,7 +13,7 @@ from photochrom.colorize.picture.photo import Photo
 from photochrom.colorize.picture.printing.merge import merge
 from photochrom.colorize.picture.printing.plate import Plate, Upsampled
 from photochrom.colorize.picture.printing.recipe import PrintRecipe
-from photochrom.colorize.picture.printing.scaling import area, fit
+from photochrom.colorize.picture.scaling import area, fit
 
 
 class Rendering:

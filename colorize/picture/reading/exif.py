@@ -5,7 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 _ORIENTATION, _DESCRIPTION = 274, 270
-_UNREADABLE = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError)
+BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError)
+"""What Pillow raises for EXIF that it cannot read."""
 
 
 def orientation_of(exif: bytes | None) -> int:
@@ -25,5 +26,5 @@ def _tag(exif: bytes | None, tag: int) -> object:
     try:
         loaded.load(exif or b"")
         return loaded.get(tag)
-    except _UNREADABLE:
+    except BROKEN:
         return None

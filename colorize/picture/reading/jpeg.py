@@ -1,8 +1,6 @@
 """JPEGs that libvips lacks a decoder for: 12-bit, lossless (SOF3) and JPEG-LS, by imagecodecs.
 
-libjpeg makes up what is missing, and imagecodecs does not pass its warnings on. So the end marker
-must be there, and the picture must come out the same when noise stands before that marker: data
-that ran out would have taken the noise for its own. The whole picture is held twice, with the file.
+The whole picture is held twice, with the file.
 """
 
 from __future__ import annotations
@@ -31,10 +29,10 @@ from photochrom.colorize.picture.reading.jpeg_header import (
 )
 from photochrom.colorize.picture.reading.source import Header, Source, corrupt, reading, refuse
 from photochrom.colorize.picture.reading.streamed import open_streamed
+from photochrom.colorize.picture.reading.whole_jpeg import decoded_whole
 
 _HUFFMAN = {0xC0, 0xC1, 0xC2, LOSSLESS}
 _HEAD = 1 << 17
-_NOISE = bytes(range(1, 128)) * 8
 
 
 def open_jpeg(path: Path) -> Source:
@@ -86,11 +84,7 @@ def _rows(path: Path, frame: Frame) -> Iterator[Samples]:
 
 
 def _decode(data: bytes, frame: Frame) -> NDArray[Any]:
-    """Decode a JPEG whose data must suffice for all of it, (h, w[, 3])."""
+    """Decode all of a JPEG, (h, w[, 3])."""
     if frame.marker == JPEG_LS:  # CharLS is strict
         return np.asarray(imagecodecs.jpegls_decode(data))
-    end = end_of_scans(data)
-    decoded = imagecodecs.jpeg8_decode(data)
-    if not np.array_equal(decoded, imagecodecs.jpeg8_decode(data[:end] + _NOISE + data[end:])):
-        corrupt("its JPEG data ends before the picture does")
-    return np.asarray(decoded)
+    return decoded_whole(data)

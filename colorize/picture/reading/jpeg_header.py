@@ -115,8 +115,11 @@ def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of segments that are whole; coded data between is passed over."""
     place = 2
     while place + 2 <= len(data):
-        if data[place] != 0xFF:
-            return
+        if data[place] != 0xFF:  # stray bytes, which libjpeg passes over too
+            place = data.find(b"\xff", place)
+            if place < 0:
+                return
+            continue
         marker = data[place + 1]
         if marker == 0xFF:  # a fill byte
             place += 1

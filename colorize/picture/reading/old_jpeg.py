@@ -30,10 +30,8 @@ def open_old_jpeg(path: Path) -> Source:
     """Open the first page; raises SourceError."""
     with reading(tifffile.TiffFileError), tifffile.TiffFile(path) as tiff, path.open("rb") as file:
         page: Any = tiff.pages[0]
-        photometric, facts = (
-            _number(page, _PHOTOMETRIC),
-            tagged(page),
-        )  # tifffile takes RGB for YCbCr
+        photometric = _number(page, _PHOTOMETRIC)  # tifffile takes RGB for YCbCr
+        facts = tagged(page)
         size = (int(page.imagewidth), int(page.imagelength))
         data = _whole_jpeg(page, file)
         frame = frame_of(data)

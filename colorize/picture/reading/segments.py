@@ -8,6 +8,7 @@ strip the whole picture, twice while it is spread or turned.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -19,11 +20,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from photochrom.colorize.picture.luma import Samples, top_of
+from photochrom.colorize.picture.reading.codestream import SOC_SIZ, codestream
 from photochrom.colorize.picture.reading.depth import spread, wide
 from photochrom.colorize.picture.reading.source import Header, Source, corrupt, reading, refuse
 from photochrom.colorize.picture.reading.tags import tagged
 
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_PHOTOMETRIC = 262
 _DEPTHS = {1, 2, 4, 8, 10, 12, 14, 16}
 _LARGEST_TILE = 1 << 26  # samples, in a picture that is smaller
 
@@ -41,6 +44,8 @@ def open_segments(path: Path) -> Source:
 
 
 def _header(page: Any) -> Header:
+    if _PHOTOMETRIC not in page.tags:  # tifffile would take it for minimum is white
+        corrupt("it does not say what its samples mean: no photometric")
     with_what = f"with compression {page.compression!r}"
     if int(page.photometric) not in (_MINISWHITE, _MINISBLACK, _RGB):
         refuse(f"a TIFF of photometric {page.photometric!r} {with_what}")
@@ -100,5 +105,7 @@ def _segment(tiff: tifffile.TiffFile, page: Any, index: int) -> NDArray[Any]:
     """Decode one strip or tile, (n, m, samples); tifffile raises if it is short."""
     tiff.filehandle.seek(page.dataoffsets[index])
     data = tiff.filehandle.read(page.databytecounts[index])
+    if data.startswith(SOC_SIZ):  # OpenJPEG would make up what is missing
+        codestream(io.BytesIO(data), 0, len(data))
     decoded, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
     return np.asarray(decoded[0])

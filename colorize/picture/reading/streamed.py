@@ -2,8 +2,8 @@
 
 At `fail_on="error"` libvips refuses truncated files, but not a JPEG that lost data in its middle:
 libjpeg only warns, and goes on in grey. So JPEGs are read at "warning"; those that it warns of for
-an odd header, at "error". A few strips are held, whatever the size; of an AVIF, a progressive JPEG
-or an interlaced PNG the whole picture.
+an odd header at "error", and then looked at once more. A few strips are held, whatever the size; of
+an AVIF, a progressive JPEG or an interlaced PNG the whole picture.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.luma import Samples, strips
 from photochrom.colorize.picture.reading.depth import from_float, spread
 from photochrom.colorize.picture.reading.source import ANIMATION, Header, Source, corrupt, refuse
+from photochrom.colorize.picture.reading.whole_jpeg import decoded_whole
 from photochrom.colorize.picture.vips import of_this_machine, pyvips, take_messages
 
 _BEYOND_VIPS = re.compile("is not configured|is not implemented|samples out of range|bad labq")
@@ -51,6 +52,7 @@ def _image(file: Path | bytes, name: str, fail_on: str) -> Any:
 
 
 def _rows(file: Path | bytes, image: Any, name: str) -> Iterator[Samples]:
+    odd = False
     with _vips_errors():
         region = pyvips.Region.new(image)
         for first, last in strips(image.height, image.width):
@@ -59,13 +61,15 @@ def _rows(file: Path | bytes, image: Any, name: str) -> Iterator[Samples]:
             except pyvips.Error as error:
                 if first or name != "jpeg" or not _only_odd(str(error)):
                     raise
-                image = _image(file, name, "error")
+                odd, image = True, _image(file, name, "error")
                 region = pyvips.Region.new(image)
                 block = _fetch(region, image, first, last)
             yield _kept(image, block)
     said = take_messages() if name == "jpeg" else ""
     if "VipsJpeg" in said and not _only_odd(said):  # of the last strip, and no fetch after it
         corrupt(_told(said))
+    if odd:  # libjpeg tells its first warning alone
+        decoded_whole(file if isinstance(file, bytes) else file.read_bytes())
 
 
 def _only_odd(message: str) -> bool:

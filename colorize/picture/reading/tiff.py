@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tifffile
 
 from photochrom.colorize.errors import Fault, SourceError
+from photochrom.colorize.picture.luma import Samples
 from photochrom.colorize.picture.reading.camera import open_camera_raw
+from photochrom.colorize.picture.reading.jpeg_header import end_of_scans
 from photochrom.colorize.picture.reading.old_jpeg import open_old_jpeg
 from photochrom.colorize.picture.reading.segments import open_segments
 from photochrom.colorize.picture.reading.source import Source, reading, refuse
 from photochrom.colorize.picture.reading.streamed import open_streamed
+from photochrom.colorize.picture.reading.whole_jpeg import decoded_whole
 
 _BEYOND_VIPS = {33003, 33004, 33005, 34712, 34887, 34925, 34933, 34934, 50000, 50002, 52546}
 _DEPTHS_BEYOND_VIPS = {10, 12, 14}
@@ -39,6 +43,7 @@ class _Facts:
     minimum_is_white: bool
     description: str
     pages: int
+    in_jpegs: bool
 
 
 def open_tiff(path: Path) -> Source:
@@ -61,7 +66,20 @@ def open_tiff(path: Path) -> Source:
         description=facts.description,
         note=f"the first of {facts.pages} pages" if facts.pages > 1 else "",
     )
-    return replace(source, header=header)
+    rows = partial(_rows_of_jpegs, path, source) if facts.in_jpegs else source.rows
+    return replace(source, header=header, rows=rows)
+
+
+def _rows_of_jpegs(path: Path, source: Source) -> Iterator[Samples]:
+    """Decode rows, and then look whether anything was made up: no decoder of TIFFs tells."""
+    yield from source.rows()
+    with reading(tifffile.TiffFileError), tifffile.TiffFile(path) as tiff:
+        page: Any = tiff.pages[0]
+        tables = page.jpegtables or b""
+        tables = tables[: end_of_scans(tables)] if tables else b""
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            tiff.filehandle.seek(offset)
+            decoded_whole(tables + tiff.filehandle.read(count)[2 if tables else 0 :])
 
 
 def _facts(path: Path) -> _Facts | None:
@@ -74,6 +92,7 @@ def _facts(path: Path) -> _Facts | None:
                 minimum_is_white=int(page.photometric) == _MINISWHITE,
                 description=page.description.strip(),
                 pages=len(tiff.pages),
+                in_jpegs=page.compression == _JPEG,
             )
     except SourceError as error:
         if error.reason is Fault.UNSUPPORTED:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.colorize.picture.luma import Rows, thinned, top_of
-from photochrom.colorize.picture.printing.scaling import area, fit
+from photochrom.colorize.picture.scaling import area, fit
 
 COARSE_SIDE = 192
 _STRIDE_SIDE = 4 * COARSE_SIDE  # every n-th pixel is enough to average grain away

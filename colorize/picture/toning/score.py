@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from photochrom.colorize.picture.printing.scaling import area
+from photochrom.colorize.picture.scaling import area
 
 SIDE = 64
 STRIDES = (2, 2, 1, 2, 1, 2)

@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 from PIL import Image
 
 from photochrom.colorize.errors import Fault, SourceError
@@ -124,6 +125,40 @@ def test_lost_in_the_middle(kind: str, hurt: Any, tmp_path: Path) -> None:
     }[kind]()
     (tmp_path / "hurt.jpg").write_bytes(hurt(content))
     assert reason_of(tmp_path / "hurt.jpg") is Fault.CORRUPT
+
+
+@pytest.mark.parametrize("hurt", [None, with_a_hole, ended_early, without_its_tail])
+def test_an_odd_header_hides_nothing(hurt: Any, tmp_path: Path) -> None:
+    """JFIF 7.01: libjpeg warns of that, and of nothing after it."""
+    content = (hurt or bytes)(common())
+    at = content.index(b"JFIF\0") + 5
+    (tmp_path / "odd.jpg").write_bytes(content[:at] + b"\7" + content[at + 1 :])
+    if hurt is not None:
+        assert reason_of(tmp_path / "odd.jpg") is Fault.CORRUPT
+    else:
+        assert Photo.open(tmp_path / "odd.jpg").luma.shape == (240, 320)
+
+
+@pytest.mark.parametrize("hurt", [None, with_a_hole, ended_early, without_its_tail])
+@pytest.mark.parametrize("layout", [{"rowsperstrip": 64}, {"tile": (64, 64)}])
+def test_lost_in_a_tiff(layout: dict[str, Any], hurt: Any, tmp_path: Path) -> None:
+    """The strip or tile is as long as its TIFF says, and its end is there."""
+    out = io.BytesIO()
+    samples = scene(240, 320) // 2 + grain(240, 320) // 4
+    tifffile.imwrite(out, samples, compression="jpeg", metadata=None, **layout)
+    content = out.getvalue()
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        start, count = tiff.pages.first.dataoffsets[2], tiff.pages.first.databytecounts[2]
+    if hurt is not None:
+        piece = hurt(content[start : start + count])
+        piece = piece[:-2] + b"\xff\xd9" + bytes(count - len(piece))
+        content = content[:start] + piece + content[start + count :]
+    (tmp_path / "jpegs.tif").write_bytes(content)
+    if hurt is not None:
+        assert reason_of(tmp_path / "jpegs.tif") is Fault.CORRUPT
+    else:
+        got = Photo.open(tmp_path / "jpegs.tif").luma
+        assert np.abs(got.astype(int) - samples).mean() < 8
 
 
 @pytest.mark.parametrize("where", ["behind the head", "before the end"])

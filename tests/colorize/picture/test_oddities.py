@@ -14,6 +14,7 @@ import tifffile
 
 from photochrom.colorize.picture import Photo
 from tests.colorize.picture.handmade import box, jp2
+from tests.colorize.picture.lightbox import grain
 from tests.colorize.picture.test_refusals import (
     GREY8,
     by_pillow,
@@ -60,12 +61,30 @@ def of_photometric(number: int) -> bytes:
     return content[: at + 8] + struct.pack("<I", number) + content[at + 12 :]
 
 
+def without_photometric(compression: str | None) -> bytes:
+    """Leave out what a TIFF's samples mean: its tag gets a number that nobody knows."""
+    content = by_tifffile(GREY8, photometric="minisblack", compression=compression)
+    at = content.index(struct.pack("<HHI", 262, 3, 1))
+    return content[:at] + struct.pack("<H", 261) + content[at + 2 :]
+
+
+def with_half_a_codestream() -> bytes:
+    """End a JPEG 2000 strip in its middle, and keep its length."""
+    content = by_tifffile(grain(96, 96), photometric="minisblack", compression="jpeg2000")
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        (start,), (count,) = tiff.pages.first.dataoffsets, tiff.pages.first.databytecounts
+    middle, end = start + count // 2, start + count
+    return content[:middle] + b"\xff\xd9" + bytes(end - middle - 2) + content[end:]
+
+
 HEADER = chunk(b"IHDR", struct.pack(">2I5B", 48, 40, 8, 0, 0, 0, 0))
 PIXELS = zlib.compress(bytes(49 * 40))
 ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a palette without its colours": ("unsupported", lambda: of_photometric(3)),
     "a mask": ("unsupported", lambda: of_photometric(4)),
     "a TIFF of unheard-of colours": ("unsupported", lambda: of_photometric(999)),
+    "a TIFF that says of no colours": ("corrupt", lambda: without_photometric(None)),
+    "a zstd TIFF that says of no colours": ("corrupt", lambda: without_photometric("zstd")),
     "a chunk that says it has 2 GB": (
         "corrupt",
         lambda: png(HEADER, struct.pack(">I", 0x7FFFFFFF) + b"tEXt")[:57],
@@ -98,6 +117,7 @@ ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "strips said to be shorter": ("corrupt", lambda: with_short_strips(None)),
     "zstd strips said to be shorter": ("corrupt", lambda: with_short_strips("zstd")),
     "lzw strips said to be shorter": ("corrupt", lambda: with_short_strips("lzw")),
+    "half a JPEG 2000 strip": ("corrupt", with_half_a_codestream),
     "a tile of a billion pixels": ("corrupt", tile_bomb),
     "a web page behind a picture": ("read", lambda: by_pillow("JPEG") + b"<html><script>"),
     "a picture behind a web page": ("not_an_image", lambda: b"<html>" + by_pillow("JPEG")),

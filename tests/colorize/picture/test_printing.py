@@ -20,7 +20,7 @@ from photochrom.colorize.picture.luma import luma_sha256
 from photochrom.colorize.picture.printing import encoders, printing, rendering, tiff_encoder
 from photochrom.colorize.picture.printing.merge import merge
 from photochrom.colorize.picture.printing.plate import Upsampled
-from photochrom.colorize.picture.printing.scaling import area, fit
+from photochrom.colorize.picture.scaling import area, fit
 from photochrom.colorize.picture.toning.tone import ToneSetting
 from tests.colorize.picture.lightbox import (
     ORIGIN,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from photochrom.colorize.picture import scaling
 from photochrom.colorize.picture.luma import strips
-from photochrom.colorize.picture.printing import scaling
-from photochrom.colorize.picture.printing.scaling import area, fit
+from photochrom.colorize.picture.scaling import area, fit
 from tests.colorize.picture.lightbox import Samples, fitted, grain
 
 SIDE = st.integers(1, 11)

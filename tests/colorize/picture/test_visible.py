@@ -16,8 +16,8 @@ from photochrom.colorize.picture.luma import luma
 from photochrom.colorize.picture.marking.marks import read_marks
 from photochrom.colorize.picture.printing.proof import read_back
 from photochrom.colorize.picture.printing.rendering import Rendering
-from photochrom.colorize.picture.printing.scaling import fit
 from photochrom.colorize.picture.printing.visible import strip_height, visible_mark
+from photochrom.colorize.picture.scaling import fit
 from tests.colorize.picture.lightbox import ORIGIN, mild_chroma, plate_for, scene, shelve
 
 MARKED = ["sign", "strip"]
