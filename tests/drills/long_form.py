@@ -1,4 +1,4 @@
-"""The long form of the drills: PHOTOCHROM_DRILLS says how many schedules are played, as `make drills`.
+"""The long form of the drills, for which `make drills` says how many schedules are to be played.
 
 The short one, in every test run, plays three and leaves out what takes minutes.
 """

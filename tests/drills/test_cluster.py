@@ -25,6 +25,7 @@ from tests.drills.promises import assert_the_promises_hold
 from tests.jobs.archive import Listener, driver_of, job_of, write_photos
 
 COUNT = 96
+START_SECONDS = 300.0
 PREEMPTION = 2  # DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -107,7 +108,9 @@ def test_the_head_of_the_cluster_is_killed(
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
     place = Place(parties, "head", tmp_path, fill(parties, "head", sheets(COUNT)))
     with place.run() as driving:
-        until(lambda: place.commits() or driving.process.poll() is not None, "a commit", 400.0)
+        ended = driving.process.poll
+        until(lambda: place.commits() or ended() is not None, "a commit", START_SECONDS)
+        assert ended() is None, driving.said
         names = {name: pid for pid, name in driving.family().items()}
         os.kill(names["gcs_server"], signal.SIGKILL)
         assert driving.ended() != 0
