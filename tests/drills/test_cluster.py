@@ -2,108 +2,118 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
-from ray.cluster_utils import Cluster
-from ray.core.generated import autoscaler_pb2
+from ray._private.node import Node
+from ray._private.parameter import RayParams
 
+from photochrom.cluster import ClusterFacts, connect
 from photochrom.cluster.session import OBJECT_STORE_BYTES, _loopback_only
+from photochrom.jobs.launch import ray_pool
+from photochrom.jobs.messages import Finished
 from tests.drills.archive import sheets
-from tests.drills.place import Driving, Place, TwoParties, fill, until
-from tests.drills.test_schedules import LONG
-from tests.servers import free_ports
+from tests.drills.long_form import LONG_ONLY
+from tests.drills.place import Place, TwoParties, fill, until
+from tests.drills.promises import assert_the_promises_hold
+from tests.jobs.archive import Listener, driver_of, job_of, write_photos
 
-COUNT = 128
-START_SECONDS = 300.0  # four machines in one take their time
+COUNT = 96
+START_SECONDS = 300.0
+PREEMPTION = 2  # DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@pytest.fixture
-def cluster(parties: TwoParties, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # keeps Ray on loopback
-    with _loopback_only():
-        cluster = Cluster()
-        add_node(cluster, cpus=0)
-        yield cluster
-        cluster.shutdown()
-
-
-def add_node(cluster: Cluster, cpus: int = 1) -> Any:
-    return cluster.add_node(
-        num_cpus=cpus,
-        num_gpus=0,
+@contextmanager
+def another_machine(facts: ClusterFacts) -> Iterator[Node]:
+    """Let a machine of one CPU join."""
+    parameters = RayParams(
+        gcs_address=facts.address,
+        redis_address=facts.address,
         node_ip_address="127.0.0.1",
+        num_cpus=1,
+        num_gpus=0,
         object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False,
+        node_manager_port=0,
+        min_worker_port=0,
+        max_worker_port=0,
         include_log_monitor=False,
-        dashboard_port=free_ports(1)[0],
     )
+    with _loopback_only():
+        node = Node(parameters, head=False, shutdown_at_exit=False, spawn_reaper=False)
+    try:
+        yield node
+    finally:
+        node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
 
 
-def driven(place: Place, cluster: Cluster) -> Driving:
-    words = ("run", str(place.job_file), "--json", "--address", cluster.address)
-    return place.photochrom(*words, "--set", "run.replicas=3")
-
-
-def beyond(driving: Driving, place: Place, commits: int) -> int:
-    """Wait for further commits while the driver lives; return how many there are."""
-    ended = driving.process.poll
-    until(lambda: len(place.commits()) > commits or ended() is not None, "commits", START_SECONDS)
-    assert driving.process.poll() is None, driving.said
-    return len(place.commits())
-
-
-def kill(node: Any, kind: str) -> None:
-    """Kill a node's processes of a kind, and bury them: workers obey a zombie as if it lived."""
-    for info in node.all_processes[kind]:
+def kill_raylet(node: Node) -> None:
+    """Kill a machine's raylet and bury it: workers obey a zombie as if it lived."""
+    for info in node.all_processes["raylet"]:
         info.process.kill()
         info.process.wait()
 
 
-def drain(cluster: Cluster, node: Any, seconds: float) -> None:
-    """Give notice that a node will be taken away."""
-    reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
-    deadline = int((time.time() + seconds) * 1000)
-    client = ray._raylet.GcsClient(address=cluster.address)
-    accepted, why = client.drain_node(node.node_id, reason, "spot", deadline)
+def take_away(node: Node, address: str) -> None:
+    """Give notice that a machine will be taken away, and take it."""
+    deadline = int((time.time() + 1) * 1000)
+    client = ray._raylet.GcsClient(address=address)
+    accepted, why = client.drain_node(node.node_id, PREEMPTION, "spot", deadline)
     assert accepted, why
+    time.sleep(1.0)
+    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
 
 
-def test_a_raylet_is_killed_and_a_spot_node_taken_away(
-    parties: TwoParties, cluster: Cluster, tmp_path: Path
-) -> None:
-    first, second, _ = (add_node(cluster) for _ in range(3))
-    place = Place(parties, "nodes", tmp_path, fill(parties, "nodes", sheets(COUNT)))
-    with driven(place, cluster) as driving:
-        done = beyond(driving, place, 0)
-        kill(first, "raylet")
-        beyond(driving, place, done)
-        drain(cluster, second, 1.0)
-        time.sleep(1.0)
-        cluster.remove_node(second, allow_graceful=False)
-        assert driving.ended() == 0, driving.said
-    place.assert_all_done_and_proven(COUNT)
+class Fate(Listener):
+    """Does something to the cluster when so many photographs are finished."""
+
+    def __init__(self, strokes: dict[int, Callable[[], None]]) -> None:
+        super().__init__()
+        self.strokes = strokes
+
+    def advance(self, finished: Finished) -> None:
+        super().advance(finished)
+        if stroke := self.strokes.pop(len(self.finished), None):
+            stroke()
 
 
-@pytest.mark.skipif(not LONG, reason="of the long form: make drills")
+def test_a_raylet_is_killed_and_a_spot_node_taken_away(tmp_path: Path) -> None:
+    write_photos(tmp_path / "scans", COUNT)
+    job = job_of(tmp_path / "scans", tmp_path / "out", "run.replicas=3", "print.format=tiff")
+    with connect("local", cpus=1) as facts, ExitStack() as machines:
+        first, second = (machines.enter_context(another_machine(facts)) for _ in range(2))
+        until(lambda: ray.cluster_resources().get("CPU") == 3, "the machines")
+        fate = Fate(
+            {
+                COUNT // 8: lambda: kill_raylet(first),
+                COUNT // 4: lambda: take_away(second, facts.address),
+            }
+        )
+        driver_of(job, ray_pool("auto"), fate).run()
+    assert not fate.strokes
+    assert_the_promises_hold(job)
+
+
+@LONG_ONLY
 def test_the_head_of_the_cluster_is_killed(
-    parties: TwoParties, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parties: TwoParties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
-    for _ in range(3):
-        add_node(cluster)
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
     place = Place(parties, "head", tmp_path, fill(parties, "head", sheets(COUNT)))
-    with driven(place, cluster) as driving:
-        beyond(driving, place, 0)
-        kill(cluster.head_node, "gcs_server")
+    with place.run() as driving:
+        ended = driving.process.poll
+        until(lambda: place.commits() or ended() is not None, "a commit", START_SECONDS)
+        assert ended() is None, driving.said
+        names = {name: pid for pid, name in driving.family().items()}
+        os.kill(names["gcs_server"], signal.SIGKILL)
         assert driving.ended() != 0
-    cluster.shutdown()
     with place.run() as driving:
         assert driving.ended() == 0
     place.assert_all_done_and_proven(COUNT)

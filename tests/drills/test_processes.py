@@ -140,26 +140,3 @@ def kill_a_worker(notes: Path, place: Place, healthy: set[str]) -> str:
                     return shard
                 os.kill(pid, signal.SIGCONT)
     return ""
-
-
-def test_two_drivers_of_one_job_do_every_row_once(parties: TwoParties, tmp_path: Path) -> None:
-    place = Place(parties, "twins", tmp_path, fill(parties, "twins", sheets(64)))
-    with place.run("run.replicas=1") as first, place.run("run.replicas=1") as second:
-        assert (first.ended(), second.ended()) == (0, 0)
-        assert "another driver is at work on this job" in first.said + second.said
-        assert first.answer()["done_now"] + second.answer()["done_now"] == 64
-    place.assert_all_done_and_proven(64)
-
-
-def test_a_storage_that_dies_and_comes_back_loses_nothing(
-    parties: TwoParties, tmp_path: Path
-) -> None:
-    place = Place(parties, "outage", tmp_path, fill(parties, "outage", sheets(100)))
-    with place.run() as driving:
-        wait_for_work(driving, place, 0)
-        standing = place.commits()
-        parties.kill()
-        parties.start()
-        assert standing <= place.commits()
-        assert driving.ended() == 0, driving.said
-    place.assert_all_done_and_proven(100)

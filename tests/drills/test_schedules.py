@@ -1,17 +1,12 @@
-"""Random faults, many at once, drawn from seeds: PHOTOCHROM_DRILLS says how many."""
+"""Random faults, many at once, drawn from seeds."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests.drills.long_form import COUNT, FIRST
 from tests.drills.schedules import Schedule
 from tests.drills.yard import Yard
-
-LONG = "PHOTOCHROM_DRILLS" in os.environ
-COUNT = int(os.environ.get("PHOTOCHROM_DRILLS", "3"))
-FIRST = int(os.environ.get("PHOTOCHROM_DRILLS_FIRST", "0"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -12,6 +12,7 @@ from photochrom.jobs.identity import commit_name
 from photochrom.jobs.orphans import orphans, prune
 from photochrom.jobs.plan import read_plans
 from tests.drills.drive import ALL_WELL, UNFINISHED, Drive
+from tests.drills.long_form import LONG_ONLY
 from tests.drills.place import until
 from tests.drills.promises import AT_ONCE, assert_the_promises_hold, counting, standing
 from tests.drills.weather import CUT, LOST, RESET, SLOW_DOWN, STALE, STALL
@@ -61,17 +62,18 @@ def test_an_outage_without_end_leaves_a_job_that_can_be_finished(s3_yard: Yard) 
 @pytest.mark.parametrize(
     "rates",
     [
-        {SLOW_DOWN: 0.3},
-        {RESET: 0.1, LOST: 0.1, CUT: 0.1, STALE: 0.1, STALL: 0.02},
+        {SLOW_DOWN: 0.05, RESET: 0.05, LOST: 0.05, CUT: 0.05, STALE: 0.2},
+        pytest.param({SLOW_DOWN: 0.3}, marks=LONG_ONLY),
+        pytest.param({RESET: 0.1, LOST: 0.1, CUT: 0.1, STALE: 0.1, STALL: 0.02}, marks=LONG_ONLY),
     ],
-    ids=["slow down", "lines that break"],
+    ids=["some of each", "slow down", "lines that break"],
 )
 def test_foul_weather_blames_no_photo(rates: dict[str, float], s3_yard: Yard) -> None:
-    s3_yard.fill(COUNT)
+    s3_yard.fill(COUNT // 2)
     s3_yard.weather.rates = rates
     with s3_yard.drive() as driving:
         assert driving.ended() in (ALL_WELL, UNFINISHED), driving.said
-    assert set(rates) - {STALL, STALE} <= s3_yard.weather.harm.keys()
+    assert s3_yard.weather.harm.total() > 3
     assert s3_yard.failures() == {}
     s3_yard.finish({})
 
@@ -107,6 +109,7 @@ def test_two_drivers_and_a_prune_at_once_remove_nothing_that_counts(folder_yard:
             removed = prune(folder_yard.store, orphans(folder_yard.store, AT_ONCE), AT_ONCE)
             gone |= {orphan.key for orphan in removed}
         assert (first.ended(), second.ended()) == (ALL_WELL, ALL_WELL)
+        assert "another driver is at work on this job" in first.said + second.said
     assert not gone & counting(folder_yard.store)
     assert counting(folder_yard.store) <= standing(folder_yard.store)
     assert_the_promises_hold(folder_yard.job())
