@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,7 +26,6 @@ from photochrom.jobs.store import Store
 TOGETHER = 256
 _FOLDER = "compacted"
 _THREADS = 16
-_GROUP = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def _standing(store: Store, folder: str) -> list[Copy]:
         return list(threads.map(opened, store.list(f"{_FOLDER}/{folder}")))
 
 
-def compact(store: Store, together: int = TOGETHER) -> int:
-    """Copy commits that no copy holds yet, so many to a file; return how many copies are new.
+def compact(store: Store) -> int:
+    """Copy commits that no copy holds yet, TOGETHER to a file; return how many copies are new.
 
     The oldest go first: who compacts at the same time makes the same copies.
     """
@@ -73,14 +72,16 @@ def compact(store: Store, together: int = TOGETHER) -> int:
         ]
         loose.sort(key=lambda entry: (entry.modified, entry.key))
         keys = [entry.key for entry in loose]
-        for first in range(0, len(keys) - together + 1, together):
-            new += _copy(store, folder, sorted(keys[first : first + together]))
+        for first in range(0, len(keys) - TOGETHER + 1, TOGETHER):
+            new += copy_commits(store, folder, keys[first : first + TOGETHER])
     return new
 
 
-def _copy(store: Store, folder: str, keys: Sequence[str]) -> bool:
+def copy_commits(store: Store, folder: str, keys: Iterable[str]) -> bool:
+    """Copy these commits into one file; the same ones always have the same copy."""
+    keys = sorted(keys)
     key = f"{_FOLDER}/{folder}/{digest(*keys)[:32]}.parquet"
-    data = table_bytes(rows_of(store, keys), {"holds": json.dumps(keys)}, _GROUP)
+    data = table_bytes(rows_of(store, keys), {"holds": json.dumps(keys)})
     return store.put_if_absent(key, data)
 
 
@@ -109,8 +110,8 @@ class Compactor:
             self._thread.submit(self._compact)
 
     def close(self) -> None:
-        """Wait for what is being copied, and begin nothing more."""
-        self._thread.shutdown(cancel_futures=True)
+        """Wait until all is copied that was to be."""
+        self._thread.shutdown()
 
     def _compact(self) -> None:
         try:

@@ -22,12 +22,12 @@ class Copies:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._here = store.root.startswith("file://") and not set(store.root) & set("*?['")
+        self.is_here = store.root.startswith("file://") and not set(store.root) & set("*?['")
         self._folder: Path | None = None
 
     def path(self, key: str) -> str:
         """Return where a file lies; raises StorageError if it must be fetched and cannot."""
-        if self._here:
+        if self.is_here:
             return f"{self._store.root.removeprefix('file://')}/{key}"
         path = self._scratch() / key
         if not path.exists():
@@ -39,7 +39,7 @@ class Copies:
 
     def paths(self, keys: Sequence[str]) -> list[str]:
         """Return where files lie, fetching many at a time."""
-        if self._here or not keys:
+        if self.is_here or not keys:
             return [self.path(key) for key in keys]
         self._scratch()
         with ThreadPoolExecutor(_THREADS) as threads:

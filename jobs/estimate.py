@@ -21,7 +21,7 @@ from photochrom.jobs.settings import Run
 from photochrom.jobs.shards import bounds
 
 _PRINT_BYTES_PER_PIXEL = {"png": 2.2, "jpeg": 0.45, "webp": 0.25, "none": 0.0}
-_PLATE_BYTES = 60_000
+PLATE_BYTES = 60_000
 _COLUMNS = ["source_uri", "source_bytes", "skip"]
 
 
@@ -69,7 +69,7 @@ def estimate(order: Order, pace: float | None = None) -> Forecast:
         pixels = effort.pixels(uris, sizes)
         each = effort.seconds(pixels)
         bytes_in += int(sizes.sum())
-        prints += float(_print_bytes(uris, sizes, pixels, job.print).sum())
+        prints += float(print_bytes(uris, sizes, pixels, job.print).sum())
         seconds += float(each.sum()) * (pace or 1.0)
         shards += len(bounds(sizes, each, job.run, pace))
     work = skips.pop("", 0)
@@ -80,7 +80,7 @@ def estimate(order: Order, pace: float | None = None) -> Forecast:
         skips=dict(skips),
         left_out=order.left_out,
         bytes_in=bytes_in,
-        bytes_out=round(prints + work * _PLATE_BYTES),
+        bytes_out=round(prints + work * PLATE_BYTES),
         shards=shards,
         pace=pace,
         seconds=seconds,
@@ -95,10 +95,10 @@ def price_of(seconds: float, run: Run) -> float | None:
     return seconds / 3600 / run.replicas_per_node * run.price_per_hour
 
 
-def _print_bytes(
+def print_bytes(
     uris: effort.Column, sizes: np.ndarray[Any, Any], pixels: effort.Floats, recipe: PrintRecipe
 ) -> effort.Floats:
-    """A TIFF print is three times its grey TIFF master; the rest goes by pixels."""
+    """Reckon prints: a TIFF is three times its grey TIFF master, the rest goes by pixels."""
     share = np.ones(len(sizes))
     if recipe.long_side is not None:
         share = np.minimum(1, recipe.long_side**2 * 0.75 / np.maximum(pixels, 1))

@@ -34,6 +34,7 @@ from photochrom.jobs.shards import Cut, cut_shards, cuts_of
 from photochrom.jobs.store import Store
 
 PLAN_ROWS = 500_000
+GROUP_ROWS = 1 << 12  # read together, so that a shard is read without the rest of its plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def append_plan(
         "nonce": uuid4().hex,
         "log": json.dumps(facts, separators=(",", ":")),
     }
-    data = table_bytes(table, metadata)
+    data = table_bytes(table, metadata, GROUP_ROWS)
     if not store.put_if_absent(plan_name(number), data):
         return None
     return _plan(number, pq.read_metadata(io.BytesIO(data)), _file(Copies(store), number))

@@ -16,7 +16,7 @@ from photochrom.jobs.storage_access import Entry
 from photochrom.jobs.store import Store
 
 SCHEMA_VERSION = 1
-GROUP_ROWS = 1 << 12  # so that a shard is read without the rest of its plan
+_GROUP_ROWS = 1 << 17
 _FOOTER = 1 << 18  # bytes: nearly always all of it
 _ALL_DIFFERENT = frozenset({"row_id", "row_key", "source_uri", "source_version"})
 
@@ -56,7 +56,7 @@ def to_parquet(row: type[R], rows: Iterable[R], metadata: Mapping[str, str] | No
 
 
 def table_bytes(
-    table: pa.Table, metadata: Mapping[str, str] | None = None, group: int = GROUP_ROWS
+    table: pa.Table, metadata: Mapping[str, str] | None = None, group_rows: int = _GROUP_ROWS
 ) -> bytes:
     """Return a table as one Parquet file; a group of rows can be read by itself.
 
@@ -69,7 +69,7 @@ def table_bytes(
         sink,
         compression="zstd",
         use_dictionary=common,  # type: ignore[arg-type]
-        row_group_size=group,
+        row_group_size=group_rows,
     )
     return bytes(sink.getvalue())
 

@@ -39,7 +39,7 @@ class Rows:
         schema = schema_of(PlanRow)
         with pq.ParquetWriter(self.path, schema, compression="lz4", use_dictionary=False) as writer:
             for batch in batches:
-                writer.write_table(batch)
+                writer.write_table(batch.cast(schema))
                 self._count += len(batch)
 
     @classmethod

@@ -21,6 +21,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from photochrom.jobs.audit.ranges import PROTOCOL, Ranges
 from photochrom.jobs.compaction import TOGETHER, copies_of
 from photochrom.jobs.copies import Copies
 from photochrom.jobs.errors import JobError
@@ -56,6 +57,7 @@ class Questions:
         self._connection, self._store, self._use_copies = connection, store, copies
         self._here = Copies(store)
         self._open: dict[str, bool] = {}
+        self._reads_ranges = False
 
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
@@ -151,8 +153,19 @@ class Questions:
                 copy for part in _parts(folder, keys) for copy in copies_of(self._store, part)
             ]
             held = {key for copy in copies for key in copy.holds}
-            keys = [copy.key for copy in copies] + [key for key in keys if key not in held]
+            large = [copy.key for copy in copies]
+            loose = self._here.paths([key for key in keys if key not in held])
+            return [*(self._large(key) for key in large), *loose]
         return self._here.paths(keys)
+
+    def _large(self, key: str) -> str:
+        """Return what DuckDB opens a large file by; elsewhere it reads parts of it, as it needs."""
+        if self._here.is_here:
+            return self._here.path(key)
+        if not self._reads_ranges:
+            self._connection.register_filesystem(Ranges(self._store))
+            self._reads_ranges = True
+        return f"{PROTOCOL}://{key}"
 
 
 _VIEWS = ("ledger", "current", "plans", "printed", "prints", "events")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -21,14 +20,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from photochrom.jobs.compaction import TOGETHER
+from photochrom.jobs.plan import Plan, read_plans
+from photochrom.jobs.records import LedgerRow, PrintedRow, schema_of, table_bytes
 from photochrom.jobs.settings import Job, load_job
 from photochrom.jobs.store import Store
 from tests.servers import SeaweedFS
@@ -36,13 +38,13 @@ from tests.servers import SeaweedFS
 BATCH = 100_000
 SHARD_ROWS = 500
 REPLICAS = 1000
+THIN_FROM = 1_000_000  # above it commits are made without rows of their own, and not compacted
 KEY, SECRET = "PHOTOCHROM_SCALE_KEY", "PHOTOCHROM_SCALE_SECRET"
 PRINT = "0123456789abcdef"
-DIGESTS = pa.array([secrets.token_hex(32) for _ in range(20_000)])
 QUESTIONS = {
     "by outcome": "SELECT outcome, reason, count(*) FROM current GROUP BY ALL",
     "by collection": "SELECT collection, count(*), avg(chroma_mean) FROM current GROUP BY ALL",
-    "one photo": "SELECT * FROM current WHERE row_id = 'plates/0000077'",
+    "one photo": "SELECT * FROM current WHERE row_id = 'plates/00000077'",
     "by weights": "SELECT weights_sha256, count(*) FROM current WHERE ai_colorized GROUP BY ALL",
 }
 
@@ -60,7 +62,8 @@ def main() -> None:
             )
             print(f"\n{count:,} photographs", flush=True)
             print(f"{'':34}{'clock s':>9}{'CPU s':>9}{'peak MB':>9}", flush=True)
-            for step in options.only or STEPS:
+            left_out = [THIN] if count <= THIN_FROM else FULL
+            for step in options.only or [step for step in STEPS if step not in left_out]:
                 measure(step, job_file)
 
 
@@ -124,45 +127,87 @@ def write_manifest(path: Path, count: int) -> None:
     schema = schema.append(pa.field("bytes", pa.int64()))
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for first in range(0, count, BATCH):
-            numbers = range(first, min(first + BATCH, count))
-            sizes = dice.lognormal(16.5, 0.8, len(numbers)).astype(np.int64)
+            count_here = min(BATCH, count - first)
+            numbers = pa.array(np.arange(first, first + count_here))
+            sizes = pa.array(dice.lognormal(16.5, 0.8, count_here).astype(np.int64))
+            name = _padded(numbers, 8)
+            box = _padded(pc.divide(numbers, 400), 5)
             columns = [
-                [f"plates/{n:07}" for n in numbers],
-                [f"scans/box-{n // 400:05}/plate-{n:07}.tif" for n in numbers],
-                [f"{dice.bytes(16).hex()}-{size}" for size in sizes],
-                [f"box {n // 400}" for n in numbers],
+                _joined("plates/", name),
+                _joined("scans/box-", box, "/plate-", name, ".tif"),
+                _joined(_digits(dice, count_here, 16), "-", sizes.cast(pa.string())),
+                _joined("box ", box),
                 sizes,
             ]
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def fake_ledger(job: Job) -> None:
+def _padded(numbers: Any, width: int) -> Any:
+    return pc.utf8_lpad(pc.cast(numbers, pa.string()), width, "0")
+
+
+def _joined(*parts: Any) -> Any:
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _digits(dice: np.random.Generator, count: int, size: int) -> Any:
+    """Make texts of so many random bytes, as digests are: (count,)."""
+    drawn = dice.integers(0, 256, (count, size))
+    pairs = np.array([f"{byte:02x}".encode() for byte in range(256)])
+    return pa.array(pairs[drawn].view(f"S{2 * size}").ravel()).cast(pa.string())
+
+
+def full_ledger(job: Job) -> None:
     """Commit every shard, as if it had been painted: colorized rows, and a print for each."""
-    from photochrom.jobs.plan import read_plans
-
     store = Store(job.output, job.storage.output)
-    plans = read_plans(store)
-    total = sum(plan.count for plan in plans)
-    begun = datetime.now(UTC) - timedelta(seconds=total)
     with ThreadPoolExecutor(8) as threads:
-        for plan in plans:
-            rows = plan.file.table(0, plan.count)
-            work = []
-            for cut in plan.cuts:
-                part = rows.slice(cut.first, cut.rows)
-                ledger, printed = _rows_done(part, cut.key, plan.number, begun)
-                begun += timedelta(seconds=cut.rows)
-                name = secrets.token_hex(8)
-                work.append((f"ledger/shard-{cut.key}.parquet", ledger))
-                work.append((f"printed/{PRINT}/shard-{cut.key}.{name}.parquet", printed))
-            list(threads.map(lambda one: _file(store, *one), work))
+        for plan, tables in _done(store):
+            work = [
+                (key, table.slice(cut.first, cut.rows))
+                for cut in plan.cuts
+                for key, table in zip(_names(cut.key), tables, strict=True)
+            ]
+            list(threads.map(lambda one: _file(store, one[0], table_bytes(one[1])), work))
 
 
-def _file(store: Store, key: str, table: pa.Table) -> None:
+def thin_ledger(job: Job) -> None:
+    """Write copies of commits, and of each commit only that it stands: its rows are another's.
+
+    It is much sooner made, and questions do not see the difference.
+    """
+    store = Store(job.output, job.storage.output)
+    for plan, tables in _done(store):
+        stands = [table_bytes(table.slice(0, SHARD_ROWS)) for table in tables]
+        for first in range(0, len(plan.cuts), TOGETHER):
+            cuts = plan.cuts[first : first + TOGETHER]
+            rows = sum(cut.rows for cut in cuts)
+            for at, folder in enumerate(("ledger", f"printed/{PRINT}")):
+                keys = [_names(cut.key)[at] for cut in cuts]
+                with ThreadPoolExecutor(8) as threads:
+                    list(threads.map(lambda key, data=stands[at]: _file(store, key, data), keys))
+                part = tables[at].slice(cuts[0].first, rows)
+                copy = table_bytes(part, {"holds": json.dumps(sorted(keys))})
+                _file(store, f"compacted/{folder}/{plan.number:04}-{first:05}.parquet", copy)
+
+
+def _names(shard_key: str) -> tuple[str, str]:
+    return (
+        f"ledger/shard-{shard_key}.parquet",
+        f"printed/{PRINT}/shard-{shard_key}.{shard_key[:16]}.parquet",
+    )
+
+
+def _done(store: Store) -> Iterator[tuple[Plan, tuple[pa.Table, pa.Table]]]:
+    """Yield each plan with ledger rows and printed rows for all of its rows."""
+    plans = read_plans(store)
+    begun = np.datetime64("now", "us") - np.timedelta64(sum(plan.count for plan in plans), "s")
+    for plan in plans:
+        yield plan, _rows_done(plan.file.table(0, plan.count), plan.number, begun)
+        begun += np.timedelta64(plan.count, "s")
+
+
+def _file(store: Store, key: str, data: bytes) -> None:
     """Write as fast as it goes: nothing here needs to survive a power cut."""
-    from photochrom.jobs.records import table_bytes
-
-    data = table_bytes(table)
     if store.root.startswith("file://"):
         path = Path(store.root.removeprefix("file://"), key)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,42 +216,33 @@ def _file(store: Store, key: str, table: pa.Table) -> None:
         store.put(key, data)
 
 
-def _rows_done(
-    part: pa.Table, shard_key: str, plan: int, begun: datetime
-) -> tuple[pa.Table, pa.Table]:
-    """Return the ledger rows and the printed rows of one shard."""
-    from photochrom.jobs.records import LedgerRow, PrintedRow, schema_of
-
-    count = len(part)
-    at = secrets.randbelow(len(DIGESTS) - 2 * count)
-    digests, plates = DIGESTS.slice(at, count), DIGESTS.slice(at + count, count)
-    times = begun + np.arange(count) * timedelta(seconds=1)
-    uris = pa.array([f"plates/{key[:2]}/{key}.png" for key in part["row_key"].to_pylist()])
-    known: dict[str, Any] = {
-        name: part[name].combine_chunks()
-        for name in ("row_id", "row_key", "source_uri", "source_version", "source_bytes")
-    }
-    known |= {name: part[name].combine_chunks() for name in ("collection", "rights", "restriction")}
+def _rows_done(rows: pa.Table, plan: int, begun: np.datetime64) -> tuple[pa.Table, pa.Table]:
+    """Return the ledger rows and the printed rows of a plan's rows."""
+    count, dice = len(rows), np.random.default_rng()
+    times = begun + np.arange(count).astype("timedelta64[s]")
+    uris = _joined("file:///place/plates/", rows["row_key"], ".png")
+    digests, plates = (_digits(dice, count, 32) for _ in range(2))
+    known: dict[str, Any] = {name: rows[name] for name in rows.schema.names}
     known |= {"plate_sha256": plates, "plate_uri": uris, "output_uri": uris}
     known |= {"source_sha256": digests, "luma_sha256": digests, "output_sha256": digests}
-    known |= {"started_at": pa.array(times, pa.timestamp("us", "UTC"))}
-    known |= {"finished_at": pa.array(times + timedelta(seconds=1), pa.timestamp("us", "UTC"))}
-    known |= {"chroma_mean": pa.array(np.random.default_rng().normal(20, 4, count))}
-    same = {"plan": plan, "shard_key": shard_key, "outcome": "colorized", "ai_colorized": True}
+    known |= {"started_at": pa.array(times), "chroma_mean": pa.array(dice.normal(20, 4, count))}
+    known |= {"finished_at": pa.array(times + np.timedelta64(1, "s"))}
+    same = {"plan": plan, "outcome": "colorized", "ai_colorized": True, "cpu_seconds": 0.5}
     same |= {"print_digest": PRINT, "output_bytes": 1_000_000, "width": 4000, "height": 3000}
-    same |= {"tone_table_sha256": "0" * 64, "weights_sha256": "1" * 64, "cpu_seconds": 0.5}
+    same |= {"tone_table_sha256": "0" * 64, "weights_sha256": "1" * 64}
 
     def column(field: pa.Field[Any]) -> Any:
-        if field.name in known:
-            return known[field.name]
+        if field.name in known and field.name != "tone":
+            return known[field.name].cast(field.type)
         none = {pa.string(): "", pa.bool_(): False}.get(field.type, 0)
-        return pa.array([same.get(field.name, none)] * count, field.type)
+        value = same.get(field.name, none)
+        return pa.repeat(pa.scalar(value, field.type), count)
 
-    tables = []
-    for kind in (LedgerRow, PrintedRow):
-        schema = schema_of(kind)
-        tables.append(pa.table([column(field) for field in schema], schema=schema))
-    return tables[0], tables[1]
+    ledger, printed = (
+        pa.table([column(field) for field in schema_of(kind)], schema=schema_of(kind))
+        for kind in (LedgerRow, PrintedRow)
+    )
+    return ledger, printed
 
 
 # --- what is measured ------------------------------------------------------------------------
@@ -268,7 +304,7 @@ def drive(job: Job) -> dict[str, str]:
 def resume(job: Job) -> dict[str, str]:
     """What a driver looks at when it comes back: the log, all commits, what is left."""
     from photochrom.jobs.ledger import committed
-    from photochrom.jobs.plan import open_shards, read_plans
+    from photochrom.jobs.plan import open_shards
 
     store, found = Store(job.output, job.storage.output), dict[str, str]()
     with timed(found, "commits listed"):
@@ -321,14 +357,17 @@ STEPS: dict[str, Any] = {
     "plan": plan,
     "write the plans": write_plan,
     "drive idle workers": drive,
-    "make a ledger (not measured)": fake_ledger,
-    "resume": resume,
-    "plan again": replan,
+    "make a ledger (not measured)": full_ledger,
     "status, 2 files a shard": status,
     "compaction": compaction,
+    "make a thin ledger (not measured)": thin_ledger,
+    "resume": resume,
+    "plan again": replan,
     "status": status,
     "audit": audit,
 }
+THIN = "make a thin ledger (not measured)"
+FULL = ("make a ledger (not measured)", "status, 2 files a shard", "compaction")
 
 
 def _options() -> argparse.Namespace:
