@@ -15,7 +15,8 @@ from photochrom.jobs.cli import app
 from tests.jobs.program import imported
 
 HEAVY = {"torch", "ray", "pyarrow", "duckdb", "numpy", "pyvips", "s3fs"}
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
 def verbs_of(family: typer.Typer, before: str = "") -> Iterator[str]:
@@ -88,8 +89,9 @@ def test_no_arguments_show_the_help() -> None:
     assert "Usage: photochrom" in CliRunner().invoke(app, []).stdout
 
 
-def test_the_readme_uses_only_verbs_and_options_that_there_are() -> None:
-    lines = [line.strip().lstrip("$ `") for line in README.read_text("utf-8").splitlines()]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_use_only_verbs_and_options_that_there_are(page: Path) -> None:
+    lines = [line.strip().lstrip("$ `") for line in page.read_text("utf-8").splitlines()]
     for line in lines:
         if line.startswith("photochrom "):
             words = shlex.split(line)[1:]

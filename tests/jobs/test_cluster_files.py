@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from photochrom.cluster.lint import lint_text
 from photochrom.jobs.settings import Job, load_job
+from tests.jobs.archive import drive, job_of
 from tests.jobs.program import Program
 
 SCHEMAS = Path("/work/shared/kuberay")
@@ -147,6 +148,17 @@ def test_a_rayjob_runs_the_job_that_it_was_made_from(job: Path, program: Program
     there = Job.model_validate(tomllib.loads(config["data"]["job.toml"]))
     here = load_job(str(job), None, ["paint.render_size=256", "run.gpus_per_replica=1"])
     assert there == here
+
+
+def test_rows_that_failed_begin_no_new_cluster(
+    mixed: Path, tmp_path: Path, program: Program
+) -> None:
+    drive(job_of(mixed, tmp_path / "out"))
+    usual = ("paint.model=echo", "paint.render_size=64", "paint.tone=positive")
+    options = [word for change in usual for word in ("--set", change)]
+    command = ["run", mixed, tmp_path / "out", *options]
+    assert program(*command).code == 3
+    assert program(*command, "--rows-may-fail").code == 0
 
 
 def test_credentials_come_from_each_sides_secret(job: Path, program: Program) -> None:
