@@ -49,6 +49,7 @@ def test_an_outage_longer_than_all_attempts_is_waited_out(s3_yard: Yard) -> None
     assert_the_promises_hold(s3_yard.job(calm=True))
 
 
+@LONG_ONLY
 def test_an_outage_without_end_leaves_a_job_that_can_be_finished(s3_yard: Yard) -> None:
     s3_yard.fill(COUNT)
     with s3_yard.drive("run.outage_seconds=3") as driving:
