@@ -118,9 +118,9 @@ class Driving:
         found: dict[str, Any] = json.loads(self.out.read_text())
         return found
 
-    def ended(self) -> int:
+    def ended(self, patience: float = PATIENCE) -> int:
         """Wait for the end; return the exit code."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(patience)
 
     def family(self) -> dict[int, str]:
         """Return the living processes of the session, by their names."""

@@ -115,5 +115,5 @@ def test_the_head_of_the_cluster_is_killed(
         os.kill(names["gcs_server"], signal.SIGKILL)
         assert driving.ended() != 0
     with place.run() as driving:
-        assert driving.ended() == 0
+        assert driving.ended(START_SECONDS) == 0
     place.assert_all_done_and_proven(COUNT)

@@ -18,7 +18,8 @@ from tests.drills.promises import AT_ONCE, assert_the_promises_hold, counting, s
 from tests.drills.weather import CUT, LOST, RESET, SLOW_DOWN, STALE, STALL
 from tests.drills.yard import Yard
 
-COUNT = 24
+COUNT = 48  # so many that something is left when the first are committed
+FEW = 12
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -48,6 +49,7 @@ def test_an_outage_longer_than_all_attempts_is_waited_out(s3_yard: Yard) -> None
     assert_the_promises_hold(s3_yard.job(calm=True))
 
 
+@LONG_ONLY
 def test_an_outage_without_end_leaves_a_job_that_can_be_finished(s3_yard: Yard) -> None:
     s3_yard.fill(COUNT)
     with s3_yard.drive("run.outage_seconds=3") as driving:
@@ -69,7 +71,7 @@ def test_an_outage_without_end_leaves_a_job_that_can_be_finished(s3_yard: Yard) 
     ids=["some of each", "slow down", "lines that break"],
 )
 def test_foul_weather_blames_no_photo(rates: dict[str, float], s3_yard: Yard) -> None:
-    s3_yard.fill(COUNT // 2)
+    s3_yard.fill(FEW)
     s3_yard.weather.rates = rates
     with s3_yard.drive() as driving:
         assert driving.ended() in (ALL_WELL, UNFINISHED), driving.said

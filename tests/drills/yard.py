@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -89,7 +90,7 @@ class Yard:
         sides = ("source", "output")
         return [f"storage.{side}.{name}={access[name]}" for side in sides for name in access]
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """Return the place, past the weather."""
         job = self.job(calm=True)
