@@ -100,18 +100,21 @@ class Compactor:
 
     def __init__(self, store: Store, note: Callable[[str], None]) -> None:
         self._store, self._note, self._loose = store, note, 0
-        self._thread = ThreadPoolExecutor(1)
+        self._thread: ThreadPoolExecutor | None = None
 
     def committed(self, count: int = 1) -> None:
         """Hear of commits; enough of them are copied."""
         self._loose += count
         if self._loose >= TOGETHER:
             self._loose = 0
+            self._thread = self._thread or ThreadPoolExecutor(1)
             self._thread.submit(self._compact)
 
     def close(self) -> None:
         """Wait until all is copied that was to be."""
-        self._thread.shutdown()
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
 
     def _compact(self) -> None:
         try:

@@ -160,6 +160,8 @@ class Driver:
                 self._meters.rows(rows)
                 self._done_now += len(rows)
             self._compactor.committed(len(standing))
+            for number in {shard.plan for shard in shards}:
+                plans[number - 1].file.bring()  # an outage must not keep shards from being read
             queue = Queue(shards, self._order.job.run.attempts, stretch=_by_chance)
             self._loop(queue, pinned, plans)
             given_up = queue.given_up

@@ -21,7 +21,7 @@ from photochrom.jobs.settings import Run
 from photochrom.jobs.storage_access import Entry
 from photochrom.jobs.store import Store
 
-LOOKED_AT = 64
+LOOKED_AT = 32
 _ENOUGH = 20  # rows, before they say anything about speed
 _THREADS = 16
 _COLUMNS = ("plan", "source_uri", "source_bytes", "started_at", "finished_at", "cpu_seconds")
@@ -48,13 +48,13 @@ class Pace:
 
 def known_pace(store: Store, run: Run) -> float | None:
     """Return a replica's pace: as its commits here show, else as the settings say."""
-    found = measured(store, shard_commits(store))
+    found = measured(store, shard_commits(store.list("ledger/")))
     return found.factor if found else run.pace
 
 
-def shard_commits(store: Store) -> list[Entry]:
-    """Return the commits of shards."""
-    return [entry for entry in store.list("ledger/") if entry.key.startswith("ledger/shard-")]
+def shard_commits(standing: Iterable[Entry]) -> list[Entry]:
+    """Return the commits of shards among those that stand."""
+    return [entry for entry in standing if entry.key.startswith("ledger/shard-")]
 
 
 def newest(commits: Iterable[Entry]) -> list[Entry]:

@@ -92,6 +92,10 @@ class PlanFile:
         """Where the file lies on this machine."""
         return self._path()
 
+    def bring(self) -> None:
+        """See that the file is here."""
+        _ = self.path
+
     @cached_property
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.path)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from photochrom.jobs.audit.questions import Questions, questions
-from photochrom.jobs.ledger import committed
 from photochrom.jobs.pace import Pace, measured, newest, shard_commits
 from photochrom.jobs.plan import Plan, open_shards, read_plans
 from photochrom.jobs.store import Store
@@ -53,8 +52,9 @@ class Status:
 def status_of(store: Store) -> Status:
     """Read a place's status."""
     plans = read_plans(store)
-    left = open_shards(plans, committed(store))
-    commits = shard_commits(store)
+    standing = list(store.list("ledger/"))
+    left = open_shards(plans, {entry.key for entry in standing})
+    commits = shard_commits(standing)
     lately = measured(store, newest(commits))
     with questions(store) as tables:
         counts = tables.counts()

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from photochrom.cluster import Pool
 from photochrom.cluster.events import Done, Event, Progress, Ready
@@ -21,7 +22,7 @@ class IdlePool:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._busy: dict[str, list[str]] = {}
+        self._busy: dict[str, tuple[Any, ...]] = {}
         self._news: list[Event] = []
         self._shards = 0
         self.sent = 0
@@ -39,7 +40,7 @@ class IdlePool:
     def send(self, key: str, item: object) -> None:
         attempt = pickle.loads(pickle.dumps(item))
         assert isinstance(attempt, Attempt)
-        self._busy[key] = [row.row_key for row in attempt.shard.rows]
+        self._busy[key] = tuple(attempt.shard.rows)
         self.sent += 1
 
     def wait(self, timeout: float) -> list[Event]:
@@ -47,12 +48,13 @@ class IdlePool:
             news, self._news = self._news, []
             return news
         key = next(iter(self._busy))
+        rows = self._busy.pop(key)
         events: list[Event] = [
-            Progress(key, key, Finished(row, "colorized", "")) for row in self._busy.pop(key)
+            Progress(key, key, Finished(row.row_key, "colorized", "")) for row in rows
         ]
         if self.sent * _MARKS >= len(self.memory) * self._shards:
             self.memory.append(_resident())
-        return [*events, Progress(key, key, Committed(key, False, (), ())), Done(key, key)]
+        return [*events, Progress(key, key, Committed(key, False, rows, ())), Done(key, key)]
 
     def close(self) -> None:
         pass

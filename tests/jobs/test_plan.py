@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photochrom.jobs.errors import JobError
@@ -126,6 +126,7 @@ def test_a_sample_is_never_more_than_asked(rows: int, sample: int, store: Store)
     assert planned(plans).total() == min(rows, sample)
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 400), max_size=60),
     most=st.integers(1, 20),
