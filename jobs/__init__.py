@@ -12,15 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from photochrom.jobs.driver import Driver, Order
+    from photochrom.jobs.driving.driver import Driver
+    from photochrom.jobs.planning.order import Order
     from photochrom.jobs.settings import Job, load_job
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
 _HOMES = {
-    "Driver": "photochrom.jobs.driver",
+    "Driver": "photochrom.jobs.driving.driver",
     "Job": "photochrom.jobs.settings",
-    "Order": "photochrom.jobs.driver",
-    "Store": "photochrom.jobs.store",
+    "Order": "photochrom.jobs.planning.order",
+    "Store": "photochrom.jobs.storage.store",
     "load_job": "photochrom.jobs.settings",
 }
 

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import parquet_metadata, table_bytes
-from photochrom.jobs.storage_access import Entry
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Entry
+from photochrom.jobs.storage.store import Store
 
 TOGETHER = 256
 _FOLDER = "compacted"

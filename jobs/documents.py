@@ -7,7 +7,7 @@ from importlib.resources import files
 from photochrom.colorize.generator import known_models
 from photochrom.jobs.pinned import PaintRecipe, Pinned
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 _README = """# Colour prints of {manifest}
 

@@ -11,11 +11,11 @@ from photochrom.colorize.errors import ProofError
 from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs.identity import commit_name, digest
 from photochrom.jobs.pinned import Pinned, code_version
-from photochrom.jobs.plan import Plan
+from photochrom.jobs.planning.plan import Plan
 from photochrom.jobs.reasons import Outcome
 from photochrom.jobs.records import LedgerRow, PrintedRow, to_parquet
 from photochrom.jobs.settings import print_digest
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 
 def skips_name(plan: int) -> str:

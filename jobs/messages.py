@@ -1,12 +1,40 @@
-"""What a worker tells its driver while it works on a shard: small, frozen, picklable."""
+"""What drivers and workers tell each other about shards: small, frozen, picklable."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from photochrom.jobs.records import LedgerRow, PrintedRow
-from photochrom.jobs.stopwatch import Lap
+from photochrom.jobs.records import LedgerRow, PlanRow, PrintedRow
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Rows worked on and committed together."""
+
+    key: str
+    plan: int
+    ordered_at: str
+    rows: Sequence[PlanRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a shard; `careful` goes photo by photo and says which one it is on."""
+
+    shard: Shard
+    number: int
+    careful: bool
+    condemned: frozenset[str]
+    last: bool
+
+
+class Lap(NamedTuple):
+    """Seconds between two looks at the watch."""
+
+    busy: float
+    idle: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from photochrom.jobs.errors import JobError, NotFound, OtherJob
 from photochrom.jobs.identity import digest
 from photochrom.jobs.records import SCHEMA_VERSION
 from photochrom.jobs.settings import Job, Roll, print_digest
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.weights import weights_sha256
 
 JOB_FILE = "job.json"

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from photochrom.jobs.storage_access import Entry
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Entry
+from photochrom.jobs.storage.store import Store
 
 SCHEMA_VERSION = 1
 _GROUP_ROWS = 1 << 17

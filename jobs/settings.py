@@ -28,7 +28,7 @@ from photochrom.colorize.picture.reading.reading_room import ReadingLimits
 from photochrom.colorize.picture.toning.film import Film
 from photochrom.jobs.identity import digest
 from photochrom.jobs.signing import Signing
-from photochrom.jobs.storage_access import Access
+from photochrom.jobs.storage.access import Access
 
 MIB = 1 << 20
 _ELSEWHERE = re.compile("://|^env:|\n")  # what is no path beside the job file

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from photochrom.jobs.audit.questions import Questions, questions
-from photochrom.jobs.pace import Pace, measured, newest, shard_commits
-from photochrom.jobs.plan import Plan, open_shards, read_plans
-from photochrom.jobs.store import Store
+from photochrom.jobs.planning.pace import Pace, measured, newest, shard_commits
+from photochrom.jobs.planning.plan import Plan, open_shards, read_plans
+from photochrom.jobs.storage.store import Store
 
 _LOW_CHROMA = "SELECT count(*) AS n FROM current WHERE low_chroma"
 _FILED = """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.planning.rows import Rows
 from photochrom.jobs.reasons import Outcome
-from photochrom.jobs.rows import Rows
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 PENDING = "pending"
 _COUNTS = """

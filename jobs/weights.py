@@ -26,8 +26,8 @@ from photochrom.colorize.generator.weights import digest as file_digest
 from photochrom.jobs.errors import NotFound, StorageError
 from photochrom.jobs.identity import digest
 from photochrom.jobs.settings import Job
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Fetched, Store, split_uri
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Fetched, Store, split_uri
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what this machine's disk says, no storage
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from photochrom.jobs.storage_access import Access
+from photochrom.jobs.storage.access import Access
 from tests.servers import SeaweedFS, weed_binary
 
 ACCESS_KEY_ENV = "PHOTOCHROM_TEST_ACCESS_KEY"

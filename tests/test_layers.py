@@ -21,9 +21,9 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 RAY_OUTSIDE_CLUSTER = {"monitoring/exporters.py"}
 TORCH_OUTSIDE_COLORIZE = {"jobs/cli/doctor.py"}
 BROAD = {
-    "jobs/press.py": 1,
-    "jobs/steps.py": 1,
-    "jobs/few.py": 1,
+    "jobs/working/press.py": 1,
+    "jobs/working/steps.py": 1,
+    "jobs/working/few.py": 1,
     "colorize/picture/reading/reader.py": 1,
     "jobs/cli/__init__.py": 1,
     "cluster/station.py": 2,
@@ -67,7 +67,7 @@ def imports_top(name: str, package: str) -> bool:
 def test_there_is_something_to_check() -> None:
     assert len(NAMES) > 60
     assert {name.partition("/")[0] for name in NAMES} == set(WINGS)
-    assert "photochrom" in {m.partition(".")[0] for m in imports(tree_of("jobs/driver.py"))}
+    assert "photochrom" in {m.partition(".")[0] for m in imports(tree_of("jobs/driving/driver.py"))}
 
 
 @pytest.mark.parametrize("name", NAMES)

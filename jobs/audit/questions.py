@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from photochrom.jobs.audit.ranges import PROTOCOL, Ranges
 from photochrom.jobs.compaction import TOGETHER, copies_of
-from photochrom.jobs.copies import Copies
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.plan import read_plans
+from photochrom.jobs.planning.plan import read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.copies import Copies
+from photochrom.jobs.storage.store import Store
 
 _FOLDERS = {"ledger": LedgerRow, "plan": PlanRow, "printed": PrintedRow, "events": EventRow}
 _MEMORY = "1GB"  # DuckDB's, before it uses the disk

@@ -7,7 +7,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 PROTOCOL = "photochrom"
 

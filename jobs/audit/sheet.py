@@ -15,10 +15,10 @@ from photochrom.colorize.picture.printing.rendering import Rendering
 from photochrom.colorize.picture.printing.sheet import INK, PAPER, save_sheet
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Row
-from photochrom.jobs.originals import read_original, read_plate
 from photochrom.jobs.pinned import Pinned
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import read_original, read_plate
 
 _SIDE, _GAP, _CAPTION, _ACROSS = 220, 8, 16, 3
 _EMPTY = "#d9d4c7"

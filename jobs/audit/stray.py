@@ -21,9 +21,9 @@ from photochrom.jobs.audit.luma import LumaProof, open_original, prove_luma, rea
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.audit.verify import Finding, Row, Verifier
 from photochrom.jobs.errors import NotFound
-from photochrom.jobs.originals import read_tone_table
 from photochrom.jobs.pinned import JOB_FILE, Pinned, read_pinned
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import read_tone_table
 
 _NAME = ".ai-colorized."
 

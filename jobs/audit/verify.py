@@ -24,15 +24,15 @@ from photochrom.colorize.picture.printing.recipe import PrintRecipe
 from photochrom.colorize.picture.printing.rendering import Rendering
 from photochrom.colorize.picture.printing.visible import visible_mark
 from photochrom.jobs.audit.questions import Questions, questions
-from photochrom.jobs.budget import Budget
 from photochrom.jobs.compaction import faults
 from photochrom.jobs.errors import AccessDenied
 from photochrom.jobs.ledger import read_recipe
-from photochrom.jobs.originals import key_of, luma_bytes, read_original, read_plate
 from photochrom.jobs.pinned import Pinned, check_pixels
-from photochrom.jobs.plan import read_plans
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.store import Store
+from photochrom.jobs.planning.plan import read_plans
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.budget import Budget
+from photochrom.jobs.working.originals import key_of, luma_bytes, read_original, read_plate
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import typer
 from photochrom.jobs.cli.common import SOME_FAILED, Json, console, endings, show, show_json
 
 if TYPE_CHECKING:
-    from photochrom.jobs.few import Few, Result
+    from photochrom.jobs.working.few import Few, Result
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +65,7 @@ def colorize(
 ) -> None:
     """Colorize a few photos here and now; every print is marked as AI-colorized."""
     from photochrom.colorize.errors import SettingsError
-    from photochrom.jobs.few import Few, settings
+    from photochrom.jobs.working.few import Few, settings
 
     if negative and positive:
         raise SettingsError("--negative and --positive: a photo is one or the other")

@@ -14,7 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from photochrom.jobs.pinned import Pinned
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
 WIDE = 4096  # columns, where no terminal sets a limit: tables take what they need
 MOST_COLUMNS = 8
@@ -47,7 +47,7 @@ def open_place(out: str, changes: Sequence[str] | None) -> Place:
     """Open an output place, with the access that it was written with or that `--set` says."""
     from photochrom.jobs.pinned import read_pinned
     from photochrom.jobs.settings import checked_job, load_job
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
     asked = load_job(out, out, changes or ())
     store = Store(asked.output, asked.storage.output)

@@ -104,7 +104,7 @@ def _ray() -> str:
 
 def _storage(out: str, changes: list[str]) -> str:
     from photochrom.jobs.settings import load_job
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
     job = load_job("unused", out, changes)
     Store(job.output, job.storage.output).probe()

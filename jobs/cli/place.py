@@ -26,7 +26,7 @@ from photochrom.jobs.cli.common import (
 
 if TYPE_CHECKING:
     from photochrom.jobs.status import Status
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -114,7 +114,7 @@ def audit(
         console.print(f"{compaction.compact(place.store)} files made of many commits each")
         return
     if orphans:
-        from photochrom.jobs.orphans import orphans as found
+        from photochrom.jobs.audit.orphans import orphans as found
 
         rows = [{"object": orphan.key} for orphan in found(place.store)]
     else:
@@ -128,7 +128,7 @@ def audit(
 
 def _prune(store: Store, hours: float, yes: bool, json: bool) -> None:
     """Show all orphans, and remove those that may go, if somebody says so."""
-    from photochrom.jobs.orphans import orphans, prune
+    from photochrom.jobs.audit.orphans import orphans, prune
 
     grace = timedelta(hours=hours)
     found = orphans(store, grace)
@@ -183,9 +183,9 @@ def print_(
     It may run beside the job itself. The same command goes on where an earlier one was stopped.
     Exit codes are those of `run`.
     """
-    from photochrom.jobs import presses
     from photochrom.jobs.cli.progress import Ticker
-    from photochrom.jobs.reprint import Reprint, print_recipe
+    from photochrom.jobs.driving import presses
+    from photochrom.jobs.driving.reprint import Reprint, print_recipe
 
     place = open_place(out, set_)
     recipe = print_recipe(

@@ -25,7 +25,8 @@ from photochrom.jobs.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from photochrom.jobs.driver import Driver, Order
+    from photochrom.jobs.driving.driver import Driver
+    from photochrom.jobs.planning.order import Order
     from photochrom.jobs.summary import Summary
     from photochrom.monitoring import Backend
 
@@ -73,8 +74,8 @@ def plan(
 
     The price is that of nodes, if `run.price_per_hour` says what one is.
     """
-    from photochrom.jobs.driver import Order
-    from photochrom.jobs.estimate import estimate
+    from photochrom.jobs.planning.estimate import estimate
+    from photochrom.jobs.planning.order import Order
     from photochrom.jobs.settings import load_job
 
     order = Order.of(load_job(job, output, set_ or ()))
@@ -103,7 +104,7 @@ def plan(
 
 
 def _pace(order: Order) -> float:
-    from photochrom.jobs.calibrate import calibrate
+    from photochrom.jobs.driving.calibrate import calibrate
 
     return calibrate(order)
 
@@ -128,7 +129,7 @@ def run(
     Exit codes: 0 all well, 1 not done, 2 usage or settings, 3 finished but some rows failed,
     130 interrupted and resumable.
     """
-    from photochrom.jobs.driver import Order
+    from photochrom.jobs.planning.order import Order
     from photochrom.jobs.settings import load_job
 
     settings = load_job(job, output, set_ or ())
@@ -154,8 +155,8 @@ def retry(
     json: Json = False,
 ) -> None:
     """Do rows again that failed, or whose tone was unknown; what succeeds replaces them."""
-    from photochrom.jobs.driver import Order
-    from photochrom.jobs.retry import Again
+    from photochrom.jobs.planning.order import Order
+    from photochrom.jobs.planning.retry import Again
 
     again = Again(tuple(reason or ()), tone, where)
     place = open_place(out, set_)
@@ -175,9 +176,9 @@ def _driver(order: Order, address: str, metrics_port: int | None) -> Iterator[Dr
     """
     from photochrom.cluster import connect
     from photochrom.jobs.cli.progress import Ticker
-    from photochrom.jobs.driver import Driver
-    from photochrom.jobs.launch import ray_pool
-    from photochrom.jobs.meters import Meters
+    from photochrom.jobs.driving.driver import Driver
+    from photochrom.jobs.driving.launch import ray_pool
+    from photochrom.jobs.driving.meters import Meters
     from photochrom.monitoring import Metrics, NullBackend, PrometheusBackend, RayBackend
 
     ticker = Ticker()
@@ -196,7 +197,7 @@ def _driver(order: Order, address: str, metrics_port: int | None) -> Iterator[Dr
 
 def _confirm(order: Order, yes: bool, sample: int | None) -> None:
     """Ask on a terminal before a run whose output would pass the job's stated size."""
-    from photochrom.jobs.estimate import estimate
+    from photochrom.jobs.planning.estimate import estimate
 
     if yes or sample is not None or not sys.stdin.isatty():
         return

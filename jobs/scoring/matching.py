@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.identity import print_name
-from photochrom.jobs.manifest import PICTURE_ENDINGS
+from photochrom.jobs.planning.manifest import PICTURE_ENDINGS
 from photochrom.jobs.scoring.stored import Photograph, Stored
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
 
 _PRINT = re.compile(r"(?P<stem>.+?)(\.[0-9a-f]{16})?\.ai-colorized")
 

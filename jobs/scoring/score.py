@@ -19,9 +19,9 @@ from photochrom.colorize.errors import SourceError
 from photochrom.colorize.scoring import ColourPhoto, Pair, Report, Scorer
 from photochrom.colorize.scoring.sheet import picks, write_sheet
 from photochrom.jobs.errors import ManifestError, StorageError
-from photochrom.jobs.manifest import read_manifest
 from photochrom.jobs.messages import Finished
 from photochrom.jobs.pinned import paint_recipe
+from photochrom.jobs.planning.manifest import read_manifest
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
 from photochrom.jobs.scoring.matching import Matched, Matching, PicturePlace, match_places
 from photochrom.jobs.scoring.stored import (
@@ -32,11 +32,11 @@ from photochrom.jobs.scoring.stored import (
     names_shards,
 )
 from photochrom.jobs.settings import Job
-from photochrom.jobs.sources import Sources
+from photochrom.jobs.storage.sources import Sources
 from photochrom.jobs.weights import weights_file
 
 if TYPE_CHECKING:
-    from photochrom.jobs.driver import Reporter
+    from photochrom.jobs.driving.driver import Reporter
 
 NOT_COLOUR = "not_in_colour"
 """The reason of a photograph without colours to be compared with."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from photochrom.jobs.manifest import is_table, read_table
+from photochrom.jobs.planning.manifest import is_table, read_table
 from photochrom.jobs.settings import Job
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.gallery import Gallery, TrainingColumns, gallery_of
 from photochrom.jobs.training.photographs import is_tar, read_naming
 

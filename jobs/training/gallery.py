@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from photochrom.jobs.errors import JobError, ManifestError, OtherJob, SourceChanged
 from photochrom.jobs.settings import Storage
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.index import (
     COLUMNS,
     INDEX,

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from photochrom.jobs.errors import JobError, ManifestError
-from photochrom.jobs.manifest import is_picture, kind_of
+from photochrom.jobs.planning.manifest import is_picture, kind_of
 from photochrom.jobs.records import to_parquet
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.sources import Sources
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.photographs import SPLITS, Named, Naming
 from photochrom.jobs.training.tars import Member, walk
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from photochrom.jobs.errors import ManifestError
-from photochrom.jobs.manifest import (
+from photochrom.jobs.planning.manifest import (
     base_of,
     check_outside,
     is_picture,
@@ -21,10 +21,10 @@ from photochrom.jobs.manifest import (
     kind_of,
     read_table,
 )
-from photochrom.jobs.manifest_rows import no_uri, resolved, size_of, text_of
+from photochrom.jobs.planning.manifest_rows import no_uri, resolved, size_of, text_of
 from photochrom.jobs.settings import Columns
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.tars import plain
 
 SPLITS = ("train", "val")

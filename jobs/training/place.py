@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from photochrom.colorize.training.recipe import Recipe
 from photochrom.jobs.errors import NotFound, OtherJob
 from photochrom.jobs.pinned import code_version
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.settings import FILES, Training
 
 TRAINING_FILE = "training.json"

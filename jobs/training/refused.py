@@ -15,7 +15,7 @@ from typing import Self
 
 from photochrom.colorize.training.shelf import Refused
 from photochrom.jobs.errors import NotFound
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.gallery import Gallery
 
 FOLDER = "refused"

@@ -20,9 +20,9 @@ from photochrom.cluster import (
     train,
 )
 from photochrom.colorize.training.trainer import WEIGHTS
+from photochrom.jobs.driving.presence import Presence
 from photochrom.jobs.pinned import this_user
-from photochrom.jobs.presence import Presence
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training.gallery import open_gallery
 from photochrom.jobs.training.place import output_store, pin
 from photochrom.jobs.training.refused import FOLDER, count_refused

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from photochrom.jobs.errors import ManifestError
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 SMALLEST_WINDOW = 1 << 16
 LARGEST_WINDOW = 8 << 20

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.jobs import effort
 from photochrom.jobs.compaction import TOGETHER
-from photochrom.jobs.estimate import PLATE_BYTES, print_bytes
-from photochrom.jobs.plan import PLAN_ROWS
+from photochrom.jobs.planning import effort
+from photochrom.jobs.planning.estimate import PLATE_BYTES, print_bytes
+from photochrom.jobs.planning.plan import PLAN_ROWS
+from photochrom.jobs.planning.shards import bounds
 from photochrom.jobs.settings import Run
-from photochrom.jobs.shards import bounds
 
 PLAN_ROW, LEDGER_ROW, PRINTED_ROW = 55, 250, 190  # bytes, compressed
 PAGE = 1000  # keys in an answer to LIST

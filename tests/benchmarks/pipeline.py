@@ -122,7 +122,7 @@ def bare(manifest: Path, out: Path, model: str) -> None:
     from photochrom.colorize.colorizer import Colorizer, Failure
     from photochrom.colorize.picture import Photo, PrintRecipe
     from photochrom.jobs.identity import print_name
-    from photochrom.jobs.store import Store
+    from photochrom.jobs.storage.store import Store
 
     source, store, colorizer = Store(str(manifest.parent)), Store(str(out)), Colorizer.load(model)
     recipe = PrintRecipe()

@@ -19,7 +19,7 @@ from typing import Any
 from s3fs import S3FileSystem
 
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import drive, place_of, write_photos
 from tests.servers import SeaweedFS
 

@@ -29,10 +29,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from photochrom.jobs.compaction import TOGETHER
-from photochrom.jobs.plan import Plan, read_plans
+from photochrom.jobs.planning.plan import Plan, read_plans
 from photochrom.jobs.records import LedgerRow, PrintedRow, schema_of, table_bytes
 from photochrom.jobs.settings import Job, load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.servers import SeaweedFS
 
 BATCH = 100_000
@@ -259,8 +259,8 @@ def timed(found: dict[str, str], name: str) -> Iterator[None]:
 
 def plan(job: Job) -> dict[str, str]:
     """`photochrom plan`: read and check the manifest, forecast, write nothing."""
-    from photochrom.jobs.driver import Order
-    from photochrom.jobs.estimate import estimate
+    from photochrom.jobs.planning.estimate import estimate
+    from photochrom.jobs.planning.order import Order
 
     found: dict[str, str] = {}
     with timed(found, "manifest"):
@@ -272,9 +272,9 @@ def plan(job: Job) -> dict[str, str]:
 
 def write_plan(job: Job) -> dict[str, str]:
     """What `run` does first: the same, and append the plans."""
-    from photochrom.jobs.driver import Order
     from photochrom.jobs.pinned import pin
-    from photochrom.jobs.plan import extend
+    from photochrom.jobs.planning.order import Order
+    from photochrom.jobs.planning.plan import extend
 
     found: dict[str, str] = {}
     with timed(found, "manifest"):
@@ -288,8 +288,9 @@ def write_plan(job: Job) -> dict[str, str]:
 
 def drive(job: Job) -> dict[str, str]:
     """A run with a thousand workers that do nothing: the driver's own work and memory."""
-    from photochrom.jobs.driver import Driver, Order
-    from photochrom.jobs.meters import Meters
+    from photochrom.jobs.driving.driver import Driver
+    from photochrom.jobs.driving.meters import Meters
+    from photochrom.jobs.planning.order import Order
     from photochrom.monitoring import Metrics, NullBackend
     from tests.benchmarks.scale_pool import IdlePool, Silent
 
@@ -304,7 +305,7 @@ def drive(job: Job) -> dict[str, str]:
 def resume(job: Job) -> dict[str, str]:
     """What a driver looks at when it comes back: the log, all commits, what is left."""
     from photochrom.jobs.ledger import committed
-    from photochrom.jobs.plan import open_shards
+    from photochrom.jobs.planning.plan import open_shards
 
     store, found = Store(job.output, job.storage.output), dict[str, str]()
     with timed(found, "commits listed"):

@@ -10,9 +10,8 @@ from typing import Any
 
 from photochrom.cluster import Pool
 from photochrom.cluster.events import Done, Event, Progress, Ready
-from photochrom.jobs.messages import Committed, Finished, WorkerFacts
-from photochrom.jobs.queue import Attempt
-from photochrom.jobs.worker import Orders
+from photochrom.jobs.messages import Attempt, Committed, Finished, WorkerFacts
+from photochrom.jobs.working.worker import Orders
 
 _MARKS = 10
 

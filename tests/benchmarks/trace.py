@@ -32,13 +32,14 @@ from numpy.typing import NDArray
 
 from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.generator.echo import EchoGenerator
-from photochrom.jobs.driver import Driver, Order
-from photochrom.jobs.flow import Flow
-from photochrom.jobs.meters import Meters
-from photochrom.jobs.steps import Steps
-from photochrom.jobs.stopwatch import Stopwatch
-from photochrom.jobs.task import Task
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.driving.driver import Driver
+from photochrom.jobs.driving.meters import Meters
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.working.flow import Flow
+from photochrom.jobs.working.steps import Steps
+from photochrom.jobs.working.stopwatch import Stopwatch
+from photochrom.jobs.working.task import Task
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, PrometheusBackend
 from photochrom.monitoring.series import GENERATOR_SECONDS
 from tests.benchmarks.pipeline import SIZES, draw, listing
@@ -124,7 +125,7 @@ def recorded(photos: Path, count: int, format_: str) -> list[Photo]:
 @contextmanager
 def recording() -> Iterator[None]:
     """Let workers use the recording steps."""
-    from photochrom.jobs import worker
+    from photochrom.jobs.working import worker
 
     held = worker.Steps
     worker.Steps = Recording  # type: ignore[misc]

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from photochrom.colorize.picture import Photo
-from photochrom.jobs import restrictions, storage_local, storage_s3
-from photochrom.jobs import worker as worker_module
 from photochrom.jobs.cli.progress import Ticker
-from photochrom.jobs.driver import Driver, Order
+from photochrom.jobs.driving.driver import Driver
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.errors import JobError, StorageError
-from photochrom.jobs.meters import Meters
-from photochrom.jobs.retry import ALL_FAILED
+from photochrom.jobs.planning import restrictions
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.planning.retry import ALL_FAILED
 from photochrom.jobs.settings import Job
-from photochrom.jobs.steps import Steps
-from photochrom.jobs.task import Task
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.storage import local as storage_local
+from photochrom.jobs.storage import s3 as storage_s3
+from photochrom.jobs.working import worker as worker_module
+from photochrom.jobs.working.steps import Steps
+from photochrom.jobs.working.task import Task
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, NullBackend
 from tests.drills.harmed import harm
 from tests.drills.processes import forked

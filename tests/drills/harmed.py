@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from photochrom.colorize.picture import Photo
-from photochrom.jobs import worker as worker_module
 from photochrom.jobs.cli.progress import Ticker
-from photochrom.jobs.driver import Driver, Order
-from photochrom.jobs.launch import ray_pool
-from photochrom.jobs.messages import Message
-from photochrom.jobs.meters import Meters
-from photochrom.jobs.queue import Attempt
+from photochrom.jobs.driving.driver import Driver
+from photochrom.jobs.driving.launch import ray_pool
+from photochrom.jobs.driving.meters import Meters
+from photochrom.jobs.messages import Attempt, Message
+from photochrom.jobs.planning.order import Order
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.steps import Steps
-from photochrom.jobs.task import Task
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working import worker as worker_module
+from photochrom.jobs.working.steps import Steps
+from photochrom.jobs.working.task import Task
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, NullBackend
 from tests.drills.archive import EATS, HANGS, KILLS, SEGFAULTS
 

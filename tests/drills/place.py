@@ -16,12 +16,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from photochrom.jobs.audit.orphans import orphans, prune
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.orphans import orphans, prune
-from photochrom.jobs.plan import read_plans
-from photochrom.jobs.storage_access import Access, Entry
-from photochrom.jobs.store import Store
+from photochrom.jobs.planning.plan import read_plans
+from photochrom.jobs.storage.access import Access, Entry
+from photochrom.jobs.storage.store import Store
 from tests.drills.archive import Sheet, manifest
 from tests.servers import SeaweedFS
 

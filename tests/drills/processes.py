@@ -19,8 +19,8 @@ from typing import Any
 from photochrom.cluster import Pool, PoolError
 from photochrom.cluster.events import DeathKind, Died, Done, Event, Failed, Progress, Ready
 from photochrom.cluster.station import Raised, Said, Station
-from photochrom.jobs.driver import OpenPool
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.driving.driver import OpenPool
+from photochrom.jobs.working.worker import Orders, Worker
 
 START_SECONDS = 300.0
 _FORK = multiprocessing.get_context("fork")

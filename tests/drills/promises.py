@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
+from photochrom.jobs.audit.orphans import orphans, prune
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Verifier
-from photochrom.jobs.manifest import read_manifest
-from photochrom.jobs.orphans import orphans, prune
 from photochrom.jobs.pinned import read_pinned
+from photochrom.jobs.planning.manifest import read_manifest
 from photochrom.jobs.settings import Job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 
 AT_ONCE = timedelta(0)
 

@@ -16,7 +16,7 @@ from ray._private.parameter import RayParams
 
 from photochrom.cluster import ClusterFacts, connect
 from photochrom.cluster.session import OBJECT_STORE_BYTES, _loopback_only
-from photochrom.jobs.launch import ray_pool
+from photochrom.jobs.driving.launch import ray_pool
 from photochrom.jobs.messages import Finished
 from tests.drills.archive import sheets
 from tests.drills.long_form import LONG_ONLY

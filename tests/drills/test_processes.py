@@ -13,7 +13,7 @@ import pytest
 
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.plan import read_plans
+from photochrom.jobs.planning.plan import read_plans
 from tests.drills.archive import EATS, HANGS, KILLS, SEGFAULTS, sheets
 from tests.drills.place import (
     Driving,

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from photochrom.jobs.audit.orphans import orphans, prune
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.orphans import orphans, prune
-from photochrom.jobs.plan import read_plans
+from photochrom.jobs.planning.plan import read_plans
 from tests.drills.drive import ALL_WELL, UNFINISHED, Drive
 from tests.drills.long_form import LONG_ONLY
 from tests.drills.place import until

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+from photochrom.jobs.audit.orphans import orphans, prune
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.errors import JobError, StorageError
-from photochrom.jobs.orphans import orphans, prune
 from photochrom.jobs.settings import Job, load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV
 from tests.drills import schedules
 from tests.drills.archive import manifest, sheets

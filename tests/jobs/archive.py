@@ -16,15 +16,16 @@ from photochrom.cluster import InlinePool, Pool
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.verify import Finding, Verifier
-from photochrom.jobs.driver import Driver, OpenPool, Order
+from photochrom.jobs.driving.driver import Driver, OpenPool
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.messages import Finished
-from photochrom.jobs.meters import Meters
 from photochrom.jobs.pinned import pin, read_pinned
-from photochrom.jobs.plan import Plan, extend
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.planning.plan import Plan, extend
 from photochrom.jobs.settings import Job, load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.summary import Summary
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, NullBackend
 
 ENDINGS = ("tif", "png", "jpg")

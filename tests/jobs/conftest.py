@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import drive, job_of, write_colour_photo, write_photo, write_photos
 from tests.jobs.program import Program
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from photochrom.jobs.breaker import Breaker, BreakerSettings
+from photochrom.jobs.driving.breaker import Breaker, BreakerSettings
+from photochrom.jobs.driving.watch import Watch, passes
 from photochrom.jobs.errors import AccessDenied, RestrictionsUnread, StorageError, Unfinished
-from photochrom.jobs.sources import Sources
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.watch import Watch, passes
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.sources import Sources
 
 SETTINGS = BreakerSettings(first_pause=2, longest_pause=10, patience=100)
 
@@ -132,6 +132,6 @@ def test_the_side_of_the_sources_is_asked_too(monkeypatch: pytest.MonkeyPatch) -
     def down(self: object, key: str) -> None:
         raise StorageError(f"{key}: no answer")
 
-    monkeypatch.setattr("photochrom.jobs.store.Store.answer", down)
+    monkeypatch.setattr("photochrom.jobs.storage.store.Store.answer", down)
     assert storm.watch.away("StorageError", ["file:///scans/a.tif", "file:///scans/b.tif"])
     assert storm.notes == ["the storage is away, asking again in 2 s: scans/a.tif: no answer"]

@@ -18,10 +18,11 @@ import typer
 
 from photochrom.colorize.picture.marking.marks import read_marks
 from photochrom.jobs.cli import app
-from photochrom.jobs.driver import Driver, Order
-from photochrom.jobs.meters import Meters
+from photochrom.jobs.driving.driver import Driver
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.pinned import JOB_FILE
-from photochrom.jobs.store import Store
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.storage.store import Store
 from photochrom.monitoring import Metrics, PrometheusBackend
 from tests.jobs.archive import (
     Listener,

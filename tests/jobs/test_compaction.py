@@ -19,7 +19,7 @@ from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.compaction import Compactor, compact, copies_of, copy_commits, faults
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.records import LedgerRow, PrintedRow, from_parquet, to_parquet
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.conftest import access_to
 from tests.jobs.archive import (
     current,

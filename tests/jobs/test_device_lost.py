@@ -14,12 +14,13 @@ from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.jobs.audit.questions import questions
-from photochrom.jobs.driver import Driver, OpenPool, Order
-from photochrom.jobs.launch import ray_pool
-from photochrom.jobs.meters import Meters
+from photochrom.jobs.driving.driver import Driver, OpenPool
+from photochrom.jobs.driving.launch import ray_pool
+from photochrom.jobs.driving.meters import Meters
+from photochrom.jobs.planning.order import Order
 from photochrom.jobs.settings import Job
 from photochrom.jobs.summary import Summary
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, PrometheusBackend
 from photochrom.monitoring.series import WORKER_DEATHS
 from tests.jobs.archive import (

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from photochrom.jobs.documents import schema_document
-from photochrom.jobs.originals import key_of
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import key_of
 from tests.jobs.archive import (
     current,
     drive,

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.cluster import Pool
-from photochrom.jobs.messages import Committed
+from photochrom.jobs.messages import Attempt, Committed
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.queue import Attempt
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 from tests.jobs.archive import (
     Listener,
     current,

@@ -17,11 +17,11 @@ from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.audit.ready import DUPLICATES
 from photochrom.jobs.errors import OtherJob
-from photochrom.jobs.originals import key_of
 from photochrom.jobs.pinned import JOB_FILE
-from photochrom.jobs.plan import read_plans
-from photochrom.jobs.store import Store
-from photochrom.jobs.worker import Worker
+from photochrom.jobs.planning.plan import read_plans
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import key_of
+from photochrom.jobs.working.worker import Worker
 from tests.jobs.archive import (
     Listener,
     current,

@@ -21,7 +21,7 @@ from photochrom.colorize.picture import Photo, Plate
 from photochrom.colorize.picture.luma import luma
 from photochrom.colorize.picture.marking.marks import DIGITAL_SOURCE_TYPE, read_marks
 from photochrom.jobs.errors import ManifestError
-from photochrom.jobs.few import Few, FewSettings, settings
+from photochrom.jobs.working.few import Few, FewSettings, settings
 from tests.colorize.narrow import NarrowGenerator
 from tests.jobs.archive import grey, write_colour_photo, write_photo
 from tests.jobs.program import Program

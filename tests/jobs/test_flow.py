@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from photochrom.jobs.budget import Budget
-from photochrom.jobs.flow import Flow
-from photochrom.jobs.stopwatch import Lap, Stopwatch
-from photochrom.jobs.tray import Tray
+from photochrom.jobs.messages import Lap
+from photochrom.jobs.working.budget import Budget
+from photochrom.jobs.working.flow import Flow
+from photochrom.jobs.working.stopwatch import Stopwatch
+from photochrom.jobs.working.tray import Tray
 
 PATIENCE = 30.0  # seconds until a test that hangs fails
 

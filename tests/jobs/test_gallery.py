@@ -19,7 +19,7 @@ from PIL import Image
 from photochrom.colorize.training.shelf import Shelf
 from photochrom.jobs.errors import JobError, ManifestError, NotFound, OtherJob
 from photochrom.jobs.settings import Storage
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training import tars
 from photochrom.jobs.training.gallery import (
     INDEX,

@@ -12,10 +12,10 @@ from photochrom.cluster.events import DeathKind
 from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost
 from photochrom.colorize.picture import Photo, Plate
+from photochrom.jobs.driving.guard import Guard, GuardSettings
 from photochrom.jobs.errors import Unfinished
-from photochrom.jobs.guard import Guard, GuardSettings
 from photochrom.jobs.messages import Finished
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 from tests.jobs.archive import (
     Listener,
     current,

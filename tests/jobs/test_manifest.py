@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from photochrom.jobs.errors import ManifestError, NotFound
-from photochrom.jobs.manifest import Manifest, read_manifest
-from photochrom.jobs.manifest_rows import ManifestRow
+from photochrom.jobs.planning.manifest import Manifest, read_manifest
+from photochrom.jobs.planning.manifest_rows import ManifestRow
 from photochrom.jobs.settings import Columns, Job, load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.conftest import access_to
 from tests.servers import SeaweedFS
 

@@ -9,7 +9,7 @@ import pytest
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.identity import print_name
 from photochrom.jobs.scoring.matching import Matching, PicturePlace, match_places
-from photochrom.jobs.storage_access import Access
+from photochrom.jobs.storage.access import Access
 
 HEX = "0123456789abcdef"
 

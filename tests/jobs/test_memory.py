@@ -18,14 +18,13 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from photochrom.jobs.driver import Order
 from photochrom.jobs.ledger import file_recipe
-from photochrom.jobs.messages import Committed
+from photochrom.jobs.messages import Attempt, Committed
 from photochrom.jobs.pinned import pin
-from photochrom.jobs.plan import extend
-from photochrom.jobs.queue import Attempt
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.planning.plan import extend
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 
 SIDE = 10_000
 STRIP = 100

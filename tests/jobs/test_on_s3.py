@@ -8,7 +8,7 @@ import pytest
 
 from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.settings import Job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.conftest import access_to
 from tests.jobs.archive import (
     current,

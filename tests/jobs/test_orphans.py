@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from photochrom.jobs import ledger
+from photochrom.jobs.audit.orphans import Orphan, orphans, prune
 from photochrom.jobs.identity import plate_name, print_name
-from photochrom.jobs.orphans import Orphan, orphans, prune
-from photochrom.jobs.plan import append_plan, read_plans
+from photochrom.jobs.planning.plan import append_plan, read_plans
 from photochrom.jobs.records import PlanRow
 from photochrom.jobs.settings import Run
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import (
     drive,
     findings,

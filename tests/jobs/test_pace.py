@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from photochrom.jobs.cli.place import _took
-from photochrom.jobs.pace import Pace, known_pace, measured, shard_commits
-from photochrom.jobs.plan import read_plans
+from photochrom.jobs.planning.pace import Pace, known_pace, measured, shard_commits
+from photochrom.jobs.planning.plan import read_plans
+from photochrom.jobs.planning.shards import bounds
 from photochrom.jobs.records import LedgerRow, from_parquet, to_parquet
 from photochrom.jobs.settings import Run
-from photochrom.jobs.shards import bounds
 from photochrom.jobs.status import status_of
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import drive, driver_of, job_of, keys, place_of, write_photos
 from tests.jobs.program import Program
 

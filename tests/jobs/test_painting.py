@@ -15,13 +15,14 @@ from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.errors import OutOfMemory
 from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.colorize.generator.known import find_model
-from photochrom.jobs.driver import Driver, Order
-from photochrom.jobs.meters import Meters
-from photochrom.jobs.originals import key_of
+from photochrom.jobs.driving.driver import Driver
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.pinned import Pinned, paint_recipe, pinned_of
-from photochrom.jobs.task import Task
-from photochrom.jobs.tray import Tray
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.planning.order import Order
+from photochrom.jobs.working.originals import key_of
+from photochrom.jobs.working.task import Task
+from photochrom.jobs.working.tray import Tray
+from photochrom.jobs.working.worker import Orders, Worker
 from photochrom.monitoring import Metrics, PrometheusBackend
 from photochrom.monitoring.series import LOW_CHROMA
 from tests.jobs.archive import (
@@ -106,7 +107,7 @@ def test_a_row_says_that_it_was_painted_alone(
         def __len__(self) -> int:
             return 0 if super().__len__() < len(WIDTHS) else len(WIDTHS)
 
-    monkeypatch.setattr("photochrom.jobs.flow.Tray", Patient)  # so: one batch
+    monkeypatch.setattr("photochrom.jobs.working.flow.Tray", Patient)  # so: one batch
     job = job_of(scans, tmp_path / "out", "paint.render_size=80")
     drive(job, worker=CrampedWorker)
     rows = current(place_of(job))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from photochrom.jobs.errors import NotFound, StorageError
-from photochrom.jobs.patience import Patience
+from photochrom.jobs.working.patience import Patience
 
 
 class Line:

@@ -14,16 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.inputs import planned_rows
-from photochrom.jobs.log import unplanned
-from photochrom.jobs.manifest_rows import ManifestRow
-from photochrom.jobs.plan import Plan, append_plan, extend, open_shards, plan_name, read_plans
+from photochrom.jobs.planning.inputs import planned_rows
+from photochrom.jobs.planning.log import unplanned
+from photochrom.jobs.planning.manifest_rows import ManifestRow
+from photochrom.jobs.planning.plan import (
+    Plan,
+    append_plan,
+    extend,
+    open_shards,
+    plan_name,
+    read_plans,
+)
+from photochrom.jobs.planning.rows import Rows, plan_rows
+from photochrom.jobs.planning.shards import cut_shards
 from photochrom.jobs.records import PlanRow, to_table
-from photochrom.jobs.rows import Rows, plan_rows
 from photochrom.jobs.settings import Run
-from photochrom.jobs.shards import cut_shards
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import current, drive, job_of, listing, outcomes, place_of, write_manifest
 from tests.jobs.archive import write_photo as photo
 

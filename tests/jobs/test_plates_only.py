@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import drive, findings, job_of, keys, place_of, prints, write_photo
 
 _PLAIN = "import sys; from photochrom.jobs.cli import main; sys.argv[0] = 'photochrom'; main()"

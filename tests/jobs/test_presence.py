@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from photochrom.jobs.driving.presence import Presence
 from photochrom.jobs.errors import StorageError
-from photochrom.jobs.presence import Presence
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import keys
 
 

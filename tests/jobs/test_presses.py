@@ -10,13 +10,13 @@ from pathlib import Path
 import ray
 
 from photochrom.colorize.picture import PrintRecipe
-from photochrom.jobs.budget import Budget
+from photochrom.jobs.driving.presses import on_ray
+from photochrom.jobs.driving.reprint import Reprint
+from photochrom.jobs.messages import Attempt
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.press import Press, Row
-from photochrom.jobs.presses import on_ray
-from photochrom.jobs.queue import Attempt
 from photochrom.jobs.records import PrintedRow
-from photochrom.jobs.reprint import Reprint
+from photochrom.jobs.working.budget import Budget
+from photochrom.jobs.working.press import Press, Row
 from tests.jobs.archive import (
     Listener,
     drive,

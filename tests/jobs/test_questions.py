@@ -12,9 +12,9 @@ import pytest
 
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.errors import JobError, StorageError
-from photochrom.jobs.originals import key_of
 from photochrom.jobs.records import EventRow, LedgerRow, PrintedRow, from_parquet, to_parquet
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import key_of
 from tests.jobs.archive import (
     current,
     drive,

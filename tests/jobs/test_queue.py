@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from photochrom.jobs.queue import Attempt, Queue, Shard
+from photochrom.jobs.driving.queue import Queue
+from photochrom.jobs.messages import Attempt, Shard
 from photochrom.jobs.records import PlanRow
 
 ATTEMPTS, BACKOFF = 3, 2.0

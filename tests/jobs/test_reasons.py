@@ -9,8 +9,8 @@ import pytest
 from photochrom.colorize import errors as pictures
 from photochrom.colorize.errors import Fault, PhotochromError, SourceError
 from photochrom.jobs import errors
-from photochrom.jobs.budget import Budget, BudgetClosed
 from photochrom.jobs.reasons import Outcome, Reason, reason_of
+from photochrom.jobs.working.budget import Budget, BudgetClosed
 
 
 @pytest.mark.parametrize("fault", list(Fault))

@@ -23,7 +23,7 @@ from photochrom.jobs.records import (
     schema_of,
     to_parquet,
 )
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import keys
 
 ROWS = [PlanRow, LedgerRow, PrintedRow, EventRow]

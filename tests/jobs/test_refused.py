@@ -8,7 +8,7 @@ import pytest
 
 from photochrom.colorize.training.shelf import Refused
 from photochrom.jobs.settings import Storage
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training import refused as module
 from photochrom.jobs.training.gallery import Gallery, gallery_of
 from photochrom.jobs.training.photographs import TrainingColumns, read_naming

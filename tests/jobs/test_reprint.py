@@ -10,17 +10,17 @@ import pytest
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import Photo, PrintRecipe
-from photochrom.jobs import press
-from photochrom.jobs import reprint as reprint_module
+from photochrom.jobs.audit.orphans import orphans
+from photochrom.jobs.driving import reprint as reprint_module
+from photochrom.jobs.driving.presses import here
+from photochrom.jobs.driving.reprint import Reprint, print_recipe
 from photochrom.jobs.errors import JobError, StorageError
 from photochrom.jobs.messages import NotPrinted
-from photochrom.jobs.orphans import orphans
 from photochrom.jobs.pinned import Pinned, read_pinned
-from photochrom.jobs.presses import here
-from photochrom.jobs.reprint import Reprint, print_recipe
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.status import status_of
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working import press
 from tests.jobs.archive import (
     Listener,
     current,

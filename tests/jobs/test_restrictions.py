@@ -10,18 +10,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from photochrom.jobs import restrictions as module
+from photochrom.jobs.driving.presses import here
+from photochrom.jobs.driving.reprint import Reprint, print_recipe
 from photochrom.jobs.errors import Restricted, RestrictionsUnread
 from photochrom.jobs.messages import Message
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.presses import here
+from photochrom.jobs.planning import restrictions as module
+from photochrom.jobs.planning.restrictions import Restrictions, restrictions_of
+from photochrom.jobs.planning.retry import Again
 from photochrom.jobs.records import PlanRow, schema_of
-from photochrom.jobs.reprint import Reprint, print_recipe
-from photochrom.jobs.restrictions import Restrictions, restrictions_of
-from photochrom.jobs.retry import Again
 from photochrom.jobs.settings import Job
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.worker import Worker
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.working.worker import Worker
 from tests.jobs.archive import (
     Listener,
     current,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from photochrom.jobs.retry import ALL_FAILED, Again, plan_retry
+from photochrom.jobs.planning.retry import ALL_FAILED, Again, plan_retry
 from tests.jobs.archive import (
     current,
     drive,

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from photochrom.jobs import plan as planning
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.identity import row_key
-from photochrom.jobs.inputs import planned_rows, row_keys
-from photochrom.jobs.log import unplanned
-from photochrom.jobs.manifest_rows import ManifestRow, plain_rows, row_of
-from photochrom.jobs.plan import extend, open_shards, read_plans
-from photochrom.jobs.queue import Shard
+from photochrom.jobs.messages import Shard
+from photochrom.jobs.planning import plan as planning
+from photochrom.jobs.planning.inputs import planned_rows, row_keys
+from photochrom.jobs.planning.log import unplanned
+from photochrom.jobs.planning.manifest_rows import ManifestRow, plain_rows, row_of
+from photochrom.jobs.planning.plan import extend, open_shards, read_plans
+from photochrom.jobs.planning.rows import Rows
 from photochrom.jobs.records import PlanRow, to_table
-from photochrom.jobs.rows import Rows
 from photochrom.jobs.settings import Run, load_job
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Store
 
 CELLS = st.sampled_from(
     [
@@ -170,7 +170,7 @@ def test_the_log_is_read_without_its_rows(store: Store, monkeypatch: pytest.Monk
     def refused(*_: object) -> None:
         raise AssertionError("its rows were read")
 
-    monkeypatch.setattr("photochrom.jobs.rows.PlanFile.table", refused)
+    monkeypatch.setattr("photochrom.jobs.planning.rows.PlanFile.table", refused)
     monkeypatch.setattr(Store, "fetch", refused)
     shards = open_shards(read_plans(store), ())
     assert sum(len(shard.rows) for shard in shards) == sum(plan.count for plan in plans)

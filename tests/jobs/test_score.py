@@ -19,7 +19,7 @@ from photochrom.colorize.scoring import Encoder, Pair, Scorer
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.scoring.score import Painted, Unscored, load_painted, score
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.colorize.narrow import NarrowGenerator
 from tests.colorize.scoring.shown import NAMES, album, photograph
 from tests.conftest import access_to

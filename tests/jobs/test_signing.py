@@ -12,11 +12,11 @@ from photochrom.colorize.picture.marking.c2pa import is_installed, read_manifest
 from photochrom.colorize.picture.marking.chain import make_test_chain
 from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.errors import OtherJob
+from photochrom.jobs.messages import Attempt
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.queue import Attempt
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.store import Store
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.worker import Orders, Worker
 from tests.jobs.archive import (
     current,
     drive,

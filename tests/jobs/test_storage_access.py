@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from photochrom.jobs.storage_access import Access
+from photochrom.jobs.storage.access import Access
 
 
 @pytest.mark.parametrize(

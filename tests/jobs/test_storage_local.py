@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from photochrom.jobs.errors import BadAddress, NotFound, SourceChanged, StorageError, UnsafeStorage
-from photochrom.jobs.storage_local import Folder
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.local import Folder
+from photochrom.jobs.storage.store import Store
 
 
 def test_a_killed_writer_leaves_no_object(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
-        "from photochrom.jobs.store import Store\n"
+        "from photochrom.jobs.storage.store import Store\n"
         "os.fsync = lambda fd: os.kill(os.getpid(), 9)\n"
         "getattr(Store(sys.argv[1]), sys.argv[2])('ledger/shard', b'half')\n"
     )

@@ -19,8 +19,8 @@ from photochrom.jobs.errors import (
     StorageError,
     UnsafeStorage,
 )
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Store
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV, access_to
 from tests.servers import HEADERS, CuttingLine, ScriptedS3, SeaweedFS
 
@@ -185,7 +185,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
     """Serve answers that SeaweedFS cannot be made to give; nobody tries twice."""
     monkeypatch.setenv(ACCESS_KEY_ENV, "key")
     monkeypatch.setenv(SECRET_KEY_ENV, "secret")
-    monkeypatch.setattr("photochrom.jobs.storage_s3.RETRIES", 0)
+    monkeypatch.setattr("photochrom.jobs.storage.s3.RETRIES", 0)
     with ScriptedS3() as server:
         yield server
 
@@ -234,8 +234,8 @@ def test_an_unreachable_storage_may_come_back(scripted: ScriptedS3) -> None:
 def test_a_server_that_falls_silent_is_not_waited_for(
     scripted: ScriptedS3, monkeypatch: pytest.MonkeyPatch, limit: str, size: int
 ) -> None:
-    monkeypatch.setattr(f"photochrom.jobs.storage_s3.{limit}", 1)
-    monkeypatch.setattr("photochrom.jobs.storage_s3.SLOWEST", 1 << 30)
+    monkeypatch.setattr(f"photochrom.jobs.storage.s3.{limit}", 1)
+    monkeypatch.setattr("photochrom.jobs.storage.s3.SLOWEST", 1 << 30)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         scripted.endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(StorageError, match="s3://bucket/x: ") as caught:

@@ -23,9 +23,9 @@ from photochrom.jobs.errors import (
     StorageError,
     UnsafeStorage,
 )
-from photochrom.jobs.storage_access import Place
-from photochrom.jobs.storage_local import Memory
-from photochrom.jobs.store import Store, split_uri
+from photochrom.jobs.storage.access import Place
+from photochrom.jobs.storage.local import Memory
+from photochrom.jobs.storage.store import Store, split_uri
 from tests.conftest import access_to
 
 NAMES = ["a.tif", "a/b.tif", "a/c/d.tif", "b-1.tif", "b/é ü+%20?#.tif"]

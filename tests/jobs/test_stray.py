@@ -17,7 +17,7 @@ from photochrom.colorize.picture import Origin, Photo, Plate, PrintRecipe
 from photochrom.colorize.picture.marking.c2pa import Signer, is_installed, to_be_signed
 from photochrom.colorize.picture.marking.chain import make_test_chain
 from photochrom.colorize.picture.marking.marks import xmp_packet
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.colorize.picture.lightbox import PAINTER, mild_chroma, plate_for
 from tests.jobs.archive import drive, job_of, keys, place_of, prints, write_photo, write_photos
 from tests.jobs.program import Answer, Program

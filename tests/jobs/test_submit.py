@@ -16,7 +16,7 @@ from photochrom.cluster.cargo import from_here
 from photochrom.cluster.submit import JobServer
 from photochrom.jobs.errand import errand_name
 from photochrom.jobs.settings import load_job
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.cluster.head import Head, installed
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV, access_to
 from tests.jobs.archive import current, findings, write_photos

@@ -10,7 +10,7 @@ from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import photo as photos
 from photochrom.colorize.picture.toning.evidence import Verdict
 from photochrom.jobs.pinned import PaintRecipe
-from photochrom.jobs.retry import Again
+from photochrom.jobs.planning.retry import Again
 from photochrom.jobs.settings import load_job
 from tests.jobs.archive import (
     current,

@@ -19,7 +19,7 @@ import pytest
 
 from photochrom.colorize import load_generator
 from photochrom.colorize.training.trainer import WEIGHTS
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from tests.colorize.training.tiny import write_tar
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV, access_to
 from tests.jobs.program import Program

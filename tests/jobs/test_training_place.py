@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from photochrom.jobs.errors import OtherJob
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.training import Training, load_training
 from photochrom.jobs.training.place import TRAINING_FILE, StoreKeep, pin
 

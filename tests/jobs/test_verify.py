@@ -22,10 +22,10 @@ from photochrom.jobs.audit.stray import verify_file
 from photochrom.jobs.audit.verify import Verifier
 from photochrom.jobs.cli import app
 from photochrom.jobs.errors import OtherJob
-from photochrom.jobs.originals import key_of
 from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.records import LedgerRow, PlanRow, PrintedRow, from_parquet, to_parquet
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.originals import key_of
 from tests.jobs.archive import (
     drive,
     findings,

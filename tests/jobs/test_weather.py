@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from photochrom.jobs.errors import StorageError, Unfinished
-from photochrom.jobs.retry import Again
-from photochrom.jobs.store import Store
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.planning.retry import Again
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.worker import Orders, Worker
 from tests.jobs.archive import (
     Listener,
     current,

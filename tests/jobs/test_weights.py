@@ -24,11 +24,11 @@ import pytest
 from photochrom.cluster import PoolError
 from photochrom.colorize.errors import ModelError, SettingsError, WrongWeights
 from photochrom.colorize.generator.known import find_model
-from photochrom.jobs.driver import Order
 from photochrom.jobs.errors import NotFound, StorageError
+from photochrom.jobs.planning.order import Order
 from photochrom.jobs.settings import Job, load_job
-from photochrom.jobs.storage_access import Access
-from photochrom.jobs.store import Store
+from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.weights import weights_file, weights_sha256
 from tests.conftest import access_to
 from tests.drills.place import until

@@ -18,11 +18,10 @@ from photochrom.colorize.generator.echo import EchoGenerator
 from photochrom.colorize.picture import photo
 from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.reading import reading_room
-from photochrom.jobs.messages import Committed, Finished, Working
+from photochrom.jobs.messages import Attempt, Committed, Finished, Shard, Working
 from photochrom.jobs.pinned import read_pinned
-from photochrom.jobs.queue import Attempt, Shard
 from photochrom.jobs.settings import Job
-from photochrom.jobs.worker import Orders, Worker
+from photochrom.jobs.working.worker import Orders, Worker
 from tests.colorize.picture import harmed_reader
 from tests.jobs.archive import (
     Listener,

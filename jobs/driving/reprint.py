@@ -1,0 +1,170 @@
+"""Reprint: further prints of a place's plates, without the generator: CPUs alone.
+
+Shards are the ledger's. A shard's new prints are filed under the new recipe's digest when all are
+stored; the same command again makes only those that are missing. It may run beside the job itself,
+and follow it: only committed rows are printed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from photochrom.cluster.contract import Pool
+from photochrom.cluster.events import THE_ITEMS_FAULT, Died, Done, Event, Failed, Progress
+from photochrom.colorize.errors import SettingsError
+from photochrom.colorize.picture import PrintRecipe
+from photochrom.jobs import ledger
+from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.driving.presses import OpenPresses
+from photochrom.jobs.driving.queue import Queue
+from photochrom.jobs.errors import JobError, Unfinished
+from photochrom.jobs.messages import Filed, Finished, NotPrinted, Shard, Working
+from photochrom.jobs.pinned import Pinned, check_pixels
+from photochrom.jobs.planning.plan import open_shards, read_plans
+from photochrom.jobs.records import PlanRow
+from photochrom.jobs.settings import print_digest
+from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working.press import PrintOrders
+
+if TYPE_CHECKING:
+    from photochrom.jobs.driving.driver import Reporter
+
+ROUND_ROWS = 100_000  # so that a place of any size is printed in bounded memory
+_FOLLOW_SECONDS = 15.0
+_TICK_SECONDS = 1.0
+_MISSING = """
+SELECT plan, row_id, row_key, source_uri, source_version, source_bytes, 0 AS shard, shard_key,
+       '' AS skip, tone, collection, rights, restriction
+FROM current
+WHERE ai_colorized AND ({where})
+  AND row_key NOT IN (SELECT row_key FROM prints WHERE print_digest = ?)
+  AND row_key NOT IN (SELECT unnest(?::VARCHAR[]))
+ORDER BY plan, shard_key, row_id LIMIT ?
+"""
+
+
+class Reprint:
+    """Prints of one recipe for the current colorized rows that lack one."""
+
+    def __init__(
+        self,
+        store: Store,
+        pinned: Pinned,
+        recipe: PrintRecipe,
+        open_presses: OpenPresses,
+        reporter: Reporter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if recipe.format == "none":
+            raise JobError("there is nothing to print: choose a format")
+        check_pixels(pinned)
+        signed = pinned.job.marks.signer() is not None
+        self._recipe = recipe.model_copy(update={"c2pa": signed})
+        self._store, self._pinned = store, pinned
+        self._open_presses, self._reporter, self._sleep = open_presses, reporter, sleep
+        self._counted: set[str] = set()
+        self.made = 0
+        self.failures: list[NotPrinted] = []
+
+    def run(self, where: str = "TRUE", *, follow: bool = False) -> None:
+        """Print what is missing; `where` is an SQL condition on `current`.
+
+        To `follow` is to go on until the job has nothing left to commit. What could not be printed
+        is in `failures`, never hidden. Raises Unfinished.
+        """
+        with ExitStack() as stack:
+            pool: Pool | None = None
+            while True:
+                last = not follow or self._job_is_done()  # seen first: what comes later is missing
+                if shards := self._missing(where):
+                    pool = pool or stack.enter_context(self._opened())
+                    self._round(shards, pool)
+                elif last:
+                    return
+                else:
+                    if pool:
+                        pool.aim(0)
+                    self._sleep(_FOLLOW_SECONDS)
+
+    def _missing(self, where: str) -> list[Shard]:
+        """Return what to print next, by shard."""
+        failed = [failure.row_key for failure in self.failures]
+        with questions(self._store) as tables:
+            digest = print_digest(self._recipe)
+            rows = tables.ask(_MISSING.format(where=where), digest, failed, ROUND_ROWS)
+        ordered_at = {plan.number: plan.created_at for plan in read_plans(self._store)}
+        shards = []
+        for (plan, key), group in groupby(rows, itemgetter("plan", "shard_key")):
+            picked = tuple(
+                PlanRow(**{k: v for k, v in row.items() if k != "plan"}) for row in group
+            )
+            shards.append(Shard(key, plan, ordered_at[plan], picked))
+        return shards
+
+    def _job_is_done(self) -> bool:
+        plans = read_plans(self._store)
+        return bool(plans) and not open_shards(plans, ledger.committed(self._store))
+
+    def _opened(self) -> AbstractContextManager[Pool]:
+        ledger.file_recipe(self._store, self._recipe)
+        return self._open_presses(PrintOrders(self._pinned, self._recipe, threads=1))
+
+    def _round(self, shards: list[Shard], pool: Pool) -> None:
+        """Keep the presses busy until these shards are printed; raises Unfinished."""
+        queue = Queue(shards, self._pinned.job.run.attempts)
+        self._reporter.begin(queue.rows_left, 0)
+        try:
+            while not queue.finished:
+                pool.aim(queue.left)
+                while pool.free() and (attempt := queue.next(time.monotonic())):
+                    pool.send(attempt.shard.key, attempt)
+                for event in pool.wait(_TICK_SECONDS):
+                    self._hear(event, queue)
+        finally:
+            self._reporter.end()
+        if queue.given_up:
+            *_, last = queue.given_up.values()
+            raise Unfinished(
+                f"{len(queue.given_up)} shards could not be printed; the last error: {last}. "
+                "Mend it and run the same command again"
+            )
+
+    def _hear(self, event: Event, queue: Queue) -> None:
+        match event:
+            case Progress(key=key, value=Working(row_key=row_key)):
+                queue.working_on(key, row_key)
+            case Progress(value=Finished(row_key=row_key) as finished):
+                if row_key not in self._counted:
+                    self._counted.add(row_key)
+                    self._reporter.advance(finished)
+            case Progress(value=Filed() as filed):
+                self._counted -= {row.row_key for row in filed.printed}
+                self.made += len(filed.printed)
+                self.failures += filed.not_printed
+            case Done(key=key):
+                queue.done(key)
+            case Failed(key=key, error=error, kind=kind):
+                self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
+                queue.failed(key, f"{kind}: {error}", time.monotonic())
+            case Died(key=key, cause=cause, kind=kind):
+                self._reporter.note(f"a press died: {cause}")
+                if key is not None and kind == "preempted":
+                    queue.handed_back(key)
+                elif key is not None:
+                    queue.died(key, cause, time.monotonic(), blame=kind in THE_ITEMS_FAULT)
+
+
+def print_recipe(**asked: str | int | None) -> PrintRecipe:
+    """Check the fields of a recipe that were asked for, not None; raises SettingsError."""
+    try:
+        return PrintRecipe.model_validate({k: v for k, v in asked.items() if v is not None})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SettingsError(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None

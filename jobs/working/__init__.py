@@ -1,0 +1,1 @@
+"""Who does it: a worker's photos through fetch, decode, paint, print and proof; presses."""
