@@ -8,6 +8,7 @@ their collection. Every complaint names the row's number, counted from 1.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 from collections import Counter
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.planning.manifest_rows import ManifestRow, plain_rows, row_of
@@ -123,38 +125,33 @@ def kind_of(key: str) -> str:
 # --- tables ----------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    for batch in _parquet_batches(path):
+def _parquet(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
+    for batch in _parquet_batches(file):
         yield from batch.to_pylist()
 
 
-def _parquet_batches(path: Path) -> Iterator[pa.Table]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=BATCH):
-            yield pa.Table.from_batches([batch])
+def _parquet_batches(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    for batch in file.iter_batches(batch_size=BATCH):
+        yield pa.Table.from_batches([batch])
 
 
-def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        yield from csv.DictReader(lines, strict=True)
+def _csv(data: bytes) -> Iterator[dict[str, Any]]:
+    yield from csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
 
 
-def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"line {number}: {error.msg}") from None
-                if not isinstance(row, dict):
-                    raise ValueError(f"line {number}: not a JSON object")
-                yield row
+def _jsonl(data: bytes) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number}: {error.msg}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number}: not a JSON object")
+            yield row
 
 
-_READERS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
+_READERS: dict[str, Callable[[Any], Iterator[dict[str, Any]]]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _jsonl,
@@ -178,22 +175,30 @@ def base_of(manifest: str) -> str:
 
 def read_table(manifest: str, access: Access) -> Iterator[dict[str, Any]]:
     """Yield a table's records as they are; raises ManifestError where it is no readable table."""
-    with _fetched(manifest, access) as path:
-        yield from _READERS[_ending(manifest)](path)
+    with _complaining(manifest):
+        yield from _READERS[_ending(manifest)](_fetched(manifest, access))
 
 
-@contextmanager
-def _fetched(manifest: str, access: Access) -> Iterator[Path]:
-    """Give a table as a file that nobody writes to; what is wrong with it is a ManifestError."""
+def _fetched(manifest: str, access: Access) -> Any:
+    """Give a table as bytes, a Parquet one as a file that is open, has no name and never changes.
+
+    So a reader that is left half-way leaves nothing behind.
+    """
     root, name = split_uri(manifest)
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
         path = Path(folder, "manifest")
         Store(root, access).fetch(name, path)
-        try:
-            yield path
-        except (ValueError, csv.Error) as error:
-            ending = _ending(manifest)
-            raise ManifestError(f"{manifest}: not a readable {ending} table: {error}") from None
+        return pq.ParquetFile(path) if _ending(manifest) == ".parquet" else path.read_bytes()
+
+
+@contextmanager
+def _complaining(manifest: str) -> Iterator[None]:
+    """Say which table it is that cannot be read."""
+    try:
+        yield
+    except (ValueError, csv.Error) as error:
+        ending = _ending(manifest)
+        raise ManifestError(f"{manifest}: not a readable {ending} table: {error}") from None
 
 
 def _table(job: Job) -> Iterator[pa.Table]:
@@ -230,8 +235,8 @@ def _complain_of_twins(job: Job, suspects: np.ndarray[Any, np.dtype[np.int64]]) 
 def _checked(job: Job) -> Iterator[pa.Table]:
     """Yield a table's rows, checked; raises ManifestError with the row's number."""
     base, number = base_of(job.manifest), 0
-    with _fetched(job.manifest, job.storage.source) as path:
-        for batch in _batches(job.manifest, path):
+    with _complaining(job.manifest):
+        for batch in _batches(job.manifest, _fetched(job.manifest, job.storage.source)):
             plain = plain_rows(job, base, batch) if isinstance(batch, pa.Table) else None
             if plain is None:
                 records = batch.to_pylist() if isinstance(batch, pa.Table) else batch
@@ -240,11 +245,11 @@ def _checked(job: Job) -> Iterator[pa.Table]:
             yield plain
 
 
-def _batches(manifest: str, path: Path) -> Iterator[pa.Table | list[dict[str, Any]]]:
+def _batches(manifest: str, table: Any) -> Iterator[pa.Table | list[dict[str, Any]]]:
     if _ending(manifest) == ".parquet":
-        yield from _parquet_batches(path)
+        yield from _parquet_batches(table)
         return
-    records = _READERS[_ending(manifest)](path)
+    records = _READERS[_ending(manifest)](table)
     while few := list(islice(records, BATCH)):
         yield few
 
