@@ -107,8 +107,9 @@ def test_a_harmful_file_fails_alone(
 def test_a_decoder_that_only_waits_is_ended(
     room: ReadingRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_room, "_patience", lambda limits: 1.0)
-    assert fault_of(room, harmful(tmp_path, b"sleep")).reason is Fault.TOO_SLOW
+    with monkeypatch.context() as hurried:
+        hurried.setattr(reading_room, "_patience", lambda limits: 1.0)
+        assert fault_of(room, harmful(tmp_path, b"sleep")).reason is Fault.TOO_SLOW
     assert room.read(shelve(tmp_path, grain(9, 11))).width == 11
 
 
