@@ -90,7 +90,10 @@ def _hear(training: Training, facts: ClusterFacts, told: Told, presence: Presenc
     """Start the crew and pass on what is heard of it."""
     run = training.run
     # a crew that does not fit is told in the words of a training, by `train`
-    sizes = resolve(run.workers, run.cpus_per_worker, run.gpus_per_worker, facts, elastic=True)
+    gpus = run.gpus_per_worker
+    if gpus == "auto" and facts.gpus < 1:
+        gpus = 0.0  # a crew waits for no machine that may come
+    sizes = resolve(run.workers, run.cpus_per_worker, gpus, facts, elastic=True)
     crew = Crew(sizes.replicas, sizes.cpus, sizes.gpus, run.attempts)
     with closing(train(learn, training.model_dump(mode="json"), crew)) as events:
         for event in events:

@@ -66,6 +66,9 @@ class ForkedPool:
     def free(self) -> int:
         return sum(not hand.busy for hand in self._hands.values())
 
+    def aim(self, items: int) -> None:
+        """Stay as it is."""
+
     def send(self, key: str, item: object) -> None:
         hand = next((hand for hand in self._hands.values() if not hand.busy), None)
         if hand is None:

@@ -12,7 +12,7 @@ from photochrom.jobs import ledger
 from photochrom.jobs.audit.orphans import Orphan, orphans, prune
 from photochrom.jobs.identity import plate_name, print_name
 from photochrom.jobs.planning.plan import append_plan, read_plans
-from photochrom.jobs.records import PlanRow
+from photochrom.jobs.records import PlanRow, to_table
 from photochrom.jobs.settings import Run
 from photochrom.jobs.storage.store import Store
 from tests.jobs.archive import (
@@ -111,7 +111,7 @@ def test_a_plan_that_comes_meanwhile_ends_a_prune(place: Store) -> None:
     found = orphans(place, NOW)
     going = prune(place, found, NOW)
     gone = next(going)
-    assert append_plan(place, 2, "retry", [rows[0]], Run())
+    assert append_plan(place, 2, "retry", to_table(PlanRow, rows[:1]), Run(), 1, None)
     assert list(going) == []
     assert [key for key in left if place.exists(key)] == [key for key in left if key != gone.key]
     assert list(prune(place, found, NOW)) == [], "its shard is at work now"

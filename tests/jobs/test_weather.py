@@ -84,6 +84,13 @@ def test_commits_that_cannot_be_written_leave_the_job_unfinished(job_folder: Pat
     assert len(keys(store, "plates")) == len(keys(store, "prints")) == 6
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let last attempts pause for no time."""
+    monkeypatch.setattr(steps, "PAUSES", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.usefixtures("hurried")
 def test_a_storage_that_takes_no_plates_leaves_the_job_unfinished(job_folder: Path) -> None:
     job = job_of(job_folder / "scans", job_folder / "out", "run.attempts=2")
     with pytest.raises(Unfinished, match="no photo of this shard came through"):
@@ -94,6 +101,7 @@ def test_a_storage_that_takes_no_plates_leaves_the_job_unfinished(job_folder: Pa
     assert findings(store) == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_photo_that_cannot_be_stored_has_a_row_that_says_so(job_folder: Path) -> None:
     job = job_of(job_folder / "scans", job_folder / "out", "run.attempts=2")
     name = "album-0/photo-002.jpg"

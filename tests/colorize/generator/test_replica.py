@@ -13,6 +13,7 @@ from photochrom.colorize.errors import ModelError, WrongWeights
 from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator import replica as replica_module
 from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
+from photochrom.colorize.generator.device import computes_in
 from photochrom.colorize.generator.known import find_model
 from photochrom.colorize.generator.painters import PocketPainter
 from photochrom.colorize.generator.pocket import PocketNetwork, fuse
@@ -76,6 +77,8 @@ def test_what_is_not_grey_squares_is_refused(pocket: Generator, bad: NDArray[np.
 
 
 def test_bfloat16_is_close_to_float32(pocket: Generator) -> None:
+    if not computes_in("bfloat16", torch.device("cpu")):
+        pytest.skip("this CPU has no instructions for bfloat16")
     squares = photographs(2, 128)
     coarse = load_generator("pocket", device="cpu", precision="bfloat16")
     assert coarse.precision == "bfloat16"
