@@ -9,6 +9,7 @@ import pytest
 from photochrom.jobs.errors import StorageError, Unfinished
 from photochrom.jobs.planning.retry import Again
 from photochrom.jobs.storage.store import Store
+from photochrom.jobs.working import steps
 from photochrom.jobs.working.worker import Orders, Worker
 from tests.jobs.archive import (
     Listener,
