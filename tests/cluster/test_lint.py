@@ -22,7 +22,7 @@ ASKED = Asked(
     {"source": ("SCANS_KEY", "SCANS_SECRET"), "output": ("COLOUR_KEY", "COLOUR_SECRET")},
 )
 Change = Callable[[dict[str, Any]], object]
-SCHEMAS = Path("/work/shared/kuberay")
+SCHEMAS = Path(__file__).parents[3] / "shared" / "kuberay"
 
 
 def ray_job() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from photochrom.jobs.settings import Job, load_job
 from tests.jobs.archive import drive, job_of
 from tests.jobs.program import Program
 
-SCHEMAS = Path("/work/shared/kuberay")
+SCHEMAS = Path(__file__).parents[3] / "shared" / "kuberay"
 JOB = """
 manifest = "s3://scans/glass.parquet"
 output = "s3://colour/glass"
