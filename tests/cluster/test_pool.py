@@ -109,7 +109,7 @@ def ray_pool(
 
 def events_until(pool: Pool, kind: type[Event], number: int = 1) -> list[Event]:
     events: list[Event] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while sum(isinstance(event, kind) for event in events) < number:
         assert time.monotonic() < deadline, events
         events += pool.wait(1.0)
