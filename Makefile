@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-TESTS_AT_ONCE ?= 3
+TESTS_AT_ONCE ?= 2
 DRILLS ?= 100
 DRILLS_FIRST ?= 0
 READY := $(VENV)/.ready
@@ -28,7 +28,7 @@ demo: setup  ## colorize the sample archive on Ray and make a contact sheet
 	$(BIN)/photochrom run tests/data/archive/manifest.csv demo/output || test $$? -eq 3
 	$(BIN)/photochrom audit demo/output --sheet demo/contact-sheet.jpg
 
-test: setup  ## run the tests, three files at a time (TESTS_AT_ONCE=3)
+test: setup  ## run the tests, two files at a time (TESTS_AT_ONCE=2)
 	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
 
 fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
