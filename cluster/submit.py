@@ -27,6 +27,7 @@ _ATTEMPTS = 5  # to come back to a log whose line was cut
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 _TOKEN_FILE = Path("~/.ray/auth_token")
 _SUCCEEDED, _STOPPED = "SUCCEEDED", "STOPPED"
+_NO_AGENT = "No available agent to submit job"
 _OVER = (_SUCCEEDED, _STOPPED, "FAILED")
 
 
@@ -122,13 +123,22 @@ class JobServer:
         for name, text in {**errand.files, script.name: script.read_text("utf-8")}.items():
             (folder / name).write_text(text, "utf-8")
         with self._spoken(submission):
-            return str(
-                self._client.submit_job(
-                    entrypoint=shlex.join(["python", script.name, *errand.arguments]),
-                    submission_id=submission,
-                    runtime_env={"working_dir": str(folder), "py_modules": load.folders},
-                )
+            return self._taken(
+                entrypoint=shlex.join(["python", script.name, *errand.arguments]),
+                submission_id=submission,
+                runtime_env={"working_dir": str(folder), "py_modules": load.folders},
             )
+
+    def _taken(self, **job: Any) -> str:
+        """Hand in a job; a head that has just begun has no agent for it yet, and is asked again."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                return str(self._client.submit_job(**job))
+            except RuntimeError as error:
+                if _NO_AGENT not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def state(self, submission: str) -> State:
         """Say how a submission stands."""
