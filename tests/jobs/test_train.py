@@ -184,7 +184,7 @@ def stop_when(
     running: subprocess.Popen[str], number: signal.Signals, seen: Path, pattern: str
 ) -> None:
     """Send a signal to a driver as soon as its place has such an object, and wait for its end."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not list(seen.glob(pattern)):
         assert running.poll() is None, running.stderr and running.stderr.read()
         assert time.monotonic() < deadline, "nothing was kept"
@@ -194,6 +194,7 @@ def stop_when(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_it_goes_on_to_the_same_end(unbroken: Unbroken, tmp_path: Path) -> None:
     file = prepare(tmp_path)
     place = tmp_path / "out"
