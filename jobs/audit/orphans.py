@@ -60,7 +60,8 @@ def orphans(store: Store, grace: timedelta = GRACE) -> list[Orphan]:
     Those of shards still at work are among them until the shard commits.
     """
     standing = [entry for folder in _FOLDERS for entry in store.list(folder)]
-    with questions(store) as tables:  # after the listing: what is committed since counts
+    # After the listing, as what is committed since counts; by the commits alone, as copies may lie.
+    with questions(store, copies=False) as tables:
         counted, named = _keys(store, tables, _COUNTED), _keys(store, tables, _NAMED)
         found = [entry for entry in standing if entry.key not in counted]
         if not found:

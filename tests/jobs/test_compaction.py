@@ -15,6 +15,7 @@ import pytest
 
 from photochrom.jobs import compaction, ledger
 from photochrom.jobs.audit import questions as asking
+from photochrom.jobs.audit.orphans import orphans
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.compaction import Compactor, compact, copies_of, copy_commits, faults
 from photochrom.jobs.errors import StorageError
@@ -174,6 +175,10 @@ def test_a_copy_that_lies_is_found(tmp_path: Path) -> None:
     lie = table.set_column(table.schema.get_field_index("reason"), "reason", reasons)
     store.put(key, compaction.table_bytes(lie, {"holds": table.schema.metadata[b"holds"].decode()}))
     assert said(findings(store)) == "this copy's rows are not those of its commits"
+    nothing = {"holds": table.schema.metadata[b"holds"].decode()}
+    store.put(key, compaction.table_bytes(table.slice(0, 0), nothing))
+    assert current(store) == {}, "questions believe it"
+    assert orphans(store) == [], "what removes objects does not"
 
 
 def test_rows_of_older_and_newer_schemas_are_copied_whole(store: Store) -> None:
