@@ -2,34 +2,45 @@
 
     python tests/benchmarks/pipeline.py --photos 40 --rounds 3
 
-Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. They take turns, few
-photos and many, so that the fixed cost and the cost of one more photo come apart; what starting and
-stopping a Ray takes by itself is measured beside them. CPU time is that of all processes, read from
-/proc while they live. The bare loop keeps no ledger. One replica is compared with one loop: two at
-once wait for each other's memory, which counts as CPU time. Of a machine that others use too,
-believe the CPU-seconds, and of those the medians.
+Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. As many bare loops as
+the job has replicas run at once, each with its share of the photos; they keep no ledger. A third
+loop, `paint`, only paints: what hides behind the generator costs the job none of its rate. They
+take turns, few photos and many, so that the fixed cost and the cost of one more photo come apart;
+what starting and stopping a Ray takes by itself is measured beside them. CPU time is that of all
+processes, read from /proc while they live.
+
+    python tests/benchmarks/pipeline.py --sizes "12 MP" --replicas 1 \
+        --model artistic --weights artistic.safetensors --render-size 336
+
+lets one replica of a large generator and what is done around it share the cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+if TYPE_CHECKING:
+    from photochrom.colorize.picture import Photo, Plate
+
 SIZES = {"2 MP": (1600, 1250), "12 MP": (4000, 3000)}
 FEW = 8
+LOOKS_EVERY = 0.25  # seconds: looking takes time of the same cores
 TICK = os.sysconf("SC_CLK_TCK")
 PROGRAM = "from photochrom.jobs.cli import main; main()"
 RAY_ALONE = "from photochrom.cluster import connect\nwith connect('local'): pass"
@@ -58,8 +69,8 @@ class Cost:
 def main() -> None:
     """Measure, and print a table."""
     options = _options()
-    if options.bare:
-        bare(Path(options.bare[0]), Path(options.bare[1]), options.model)
+    if options.loop:
+        loops(Path(options.loop[0]), Path(options.loop[1]), options)
         return
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
         for name in options.sizes:
@@ -73,7 +84,7 @@ def compare(name: str, photos: Path, options: argparse.Namespace) -> None:
     """Let job and bare loop take turns on one folder of photos."""
     counts = (FEW, options.photos)
     lists = [listing(photos, count) for count in counts]
-    figures: dict[str, list[list[Spent]]] = {"job": [[], []], "bare": [[], []]}
+    figures: dict[str, list[list[Spent]]] = {kind: [[], []] for kind in ("job", *LOOPS)}
     ray: list[Spent] = []
     for turn in range(options.rounds):
         ray.append(spent(["-c", RAY_ALONE]))
@@ -102,40 +113,86 @@ def told(
         costs[kind] = Cost.between((counts[0], middle[0]), (counts[1], middle[1]))
         rate, fixed = 1 / costs[kind].each, costs[kind].fixed
         print(f"{name} {kind}, {unit}: {rate:.2f} photos a second, and {fixed:.1f} s once")
-    ratio = costs["bare"].each / costs["job"].each
-    print(f"{name}, {unit}: the job does {ratio:.3f} of the bare loop's photos a second")
+    for kind in LOOPS:
+        ratio = costs[kind].each / costs["job"].each
+        print(f"{name}, {unit}: the job does {ratio:.3f} of the photos a second of {kind}")
     beyond = costs["job"].fixed - costs["bare"].fixed - ray
     print(f"{name}, {unit}: a Ray alone takes {ray:.1f} s, the rest of a job {beyond:.1f} s once")
 
 
 def command(kind: str, manifest: Path, out: Path, options: argparse.Namespace) -> list[str]:
     """Return the command that does the listed photos."""
-    if kind == "bare":
-        return [__file__, "--bare", str(manifest), str(out), "--model", options.model]
+    if kind in LOOPS:
+        words = [__file__, "--loop", str(manifest), str(out), "--kind", kind]
+        words += ["--model", options.model, "--replicas", str(options.replicas)]
+        words += ["--render-size", str(options.render_size)]
+        return words + (["--weights", options.weights] if options.weights else [])
     settings = {"paint.model": options.model, "run.replicas": options.replicas}
+    settings |= {"paint.render_size": options.render_size}
+    settings |= {"paint.weights": options.weights} if options.weights else {}
     changes = [word for key in settings for word in ("--set", f"{key}={settings[key]}")]
     return ["-c", PROGRAM, "run", str(manifest), str(out), *changes]
 
 
-def bare(manifest: Path, out: Path, model: str) -> None:
+def loops(manifest: Path, out: Path, options: argparse.Namespace) -> None:
+    """Run loops at once, each with every so manieth photo."""
+    names = [json.loads(line)["uri"] for line in manifest.read_text().splitlines()]
+    photos = [manifest.parent / name for name in names]
+    running = [
+        multiprocessing.Process(
+            target=LOOPS[options.kind], args=(photos[first :: options.replicas], out, options)
+        )
+        for first in range(options.replicas)
+    ]
+    for loop in running:
+        loop.start()
+    for loop in running:
+        loop.join()
+        if loop.exitcode:
+            raise SystemExit("a loop failed")
+
+
+def bare(photos: list[Path], out: Path, options: argparse.Namespace) -> None:
     """Do the photos one after the other with the job's own functions, and nothing else."""
-    from photochrom.colorize.colorizer import Colorizer, Failure
     from photochrom.colorize.picture import Photo, PrintRecipe
     from photochrom.jobs.identity import print_name
     from photochrom.jobs.storage.store import Store
 
-    source, store, colorizer = Store(str(manifest.parent)), Store(str(out)), Colorizer.load(model)
-    recipe = PrintRecipe()
+    source, store, painted = Store(str(photos[0].parent)), Store(str(out)), painter(options)
     with tempfile.TemporaryDirectory() as scratch:
         original, print_ = Path(scratch) / "original", Path(scratch) / "print.jpg"
-        for line in manifest.read_text().splitlines():
-            name = json.loads(line)["uri"]
+        for name in [photo.name for photo in photos]:
             photo = Photo.open(original, sha256=source.fetch(name, original).sha256)
-            plate = colorizer.paint([photo])[0]
-            assert not isinstance(plate, Failure)
-            facts = plate.print_on(photo).save(print_, recipe)
+            plate = painted(photo)
+            facts = plate.print_on(photo).save(print_, PrintRecipe())
             store.put(f"plates/{plate.sha256}.png", plate.png)
             store.put_file(print_name("", name, name, facts.output_sha256, "jpg"), print_)
+
+
+def paint(photos: list[Path], out: Path, options: argparse.Namespace) -> None:
+    """Only paint: the first photo, as often as there are photos."""
+    from photochrom.colorize.picture import Photo
+
+    photo, painted = Photo.open(photos[0]), painter(options)
+    for _ in photos:
+        painted(photo)
+
+
+LOOPS = {"bare": bare, "paint": paint}
+
+
+def painter(options: argparse.Namespace) -> Callable[[Photo], Plate]:
+    """Load the generator, as a worker does."""
+    from photochrom.colorize.colorizer import Colorizer, Failure
+
+    colorizer = Colorizer.load(options.model, weights=options.weights)
+
+    def painted(photo: Photo) -> Plate:
+        (plate,) = colorizer.paint([photo], options.render_size)
+        assert not isinstance(plate, Failure)
+        return plate
+
+    return painted
 
 
 def spent(words: list[str]) -> Spent:
@@ -152,7 +209,7 @@ def spent(words: list[str]) -> Spent:
     )
     while process.poll() is None:
         seen |= session_seconds(process.pid)
-        time.sleep(0.05)
+        time.sleep(LOOKS_EVERY)
     assert process.stderr is not None
     if process.returncode:
         raise SystemExit(process.stderr.read().decode())
@@ -198,8 +255,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--model", default="pocket")
-    parser.add_argument("--replicas", type=int, default=1)
-    parser.add_argument("--bare", nargs=2, metavar=("MANIFEST", "OUT"), help=argparse.SUPPRESS)
+    parser.add_argument("--replicas", type=int, default=2, help="and bare loops")
+    parser.add_argument("--weights", help="of a model that does not ship")
+    parser.add_argument(
+        "--render-size", default="auto", type=lambda s: s if s == "auto" else int(s)
+    )
+    parser.add_argument("--loop", nargs=2, metavar=("MANIFEST", "OUT"), help=argparse.SUPPRESS)
+    parser.add_argument("--kind", choices=LOOPS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

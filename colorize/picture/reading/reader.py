@@ -23,10 +23,10 @@ from pathlib import Path
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.luma import type_of
-from photochrom.colorize.picture.photo import decode_into, upright_shape
 from photochrom.colorize.picture.reading.decoders import open_source
 from photochrom.colorize.picture.reading.frames import Note, receive, send
 from photochrom.colorize.picture.reading.source import Source
+from photochrom.colorize.picture.reading.upright import decode_into, upright_shape
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TAKEN = Path("/proc/self/statm")

@@ -28,10 +28,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.luma import Rows, type_of
-from photochrom.colorize.picture.photo import Photo, file_sha256, upright_shape
+from photochrom.colorize.picture.photo import Photo, file_sha256
 from photochrom.colorize.picture.reading.decoders import MAX_PIXELS
 from photochrom.colorize.picture.reading.frames import Note, receive, send
 from photochrom.colorize.picture.reading.source import Header
+from photochrom.colorize.picture.reading.upright import upright_shape
 
 ColourSample: TypeAlias = NDArray[np.float64]
 
