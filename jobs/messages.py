@@ -75,6 +75,11 @@ class Committed:
     printed: tuple[PrintedRow, ...]
     lap: Lap
 
+    @property
+    def row_keys(self) -> set[str]:
+        """The photos whose rows stand now."""
+        return {row.row_key for row in self.rows}
+
 
 @dataclass(frozen=True, slots=True)
 class NotPrinted:
@@ -93,6 +98,11 @@ class Filed:
     shard_key: str
     printed: tuple[PrintedRow, ...]
     not_printed: tuple[NotPrinted, ...]
+
+    @property
+    def row_keys(self) -> set[str]:
+        """The photos that have been gone through."""
+        return {row.row_key for row in (*self.printed, *self.not_printed)}
 
 
 Message: TypeAlias = Working | Finished | Committed | Filed

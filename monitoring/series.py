@@ -83,6 +83,9 @@ STORAGE_ERRORS = Series(
     "Attempts that ended because the storage failed, by kind of error.",
     labels=("kind",),
 )
+STORAGE_AWAY = Series(
+    "photochrom_storage_away", "gauge", "1 while nothing is handed out, as the storage is away."
+)
 REPLICAS = Series("photochrom_replicas", "gauge", "Workers that are ready or at work.")
 ROWS_PLANNED = Series("photochrom_rows_planned", "gauge", "Rows in all plans of the job.")
 ROWS_DONE = Series("photochrom_rows_done", "gauge", "Planned rows that have a committed row.")
@@ -102,6 +105,7 @@ SERIES = (
     SHARD_ATTEMPTS,
     WORKER_DEATHS,
     STORAGE_ERRORS,
+    STORAGE_AWAY,
     REPLICAS,
     ROWS_PLANNED,
     ROWS_DONE,

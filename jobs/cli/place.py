@@ -23,6 +23,7 @@ from photochrom.jobs.cli.common import (
     shown,
     size,
 )
+from photochrom.jobs.cli.metering import MetricsPort, metered
 
 if TYPE_CHECKING:
     from photochrom.jobs.status import Status
@@ -176,6 +177,7 @@ def print_(
     replicas: Annotated[
         int | None, typer.Option(min=1, help="Presses on Ray; as many as fit if left out.")
     ] = None,
+    metrics_port: MetricsPort = None,
     set_: Changes = None,
 ) -> None:
     """Print from plates, without a generator or a GPU: another format, size or selection.
@@ -198,8 +200,10 @@ def print_(
         visible_mark=visible_mark,
     )
     opened = presses.on_ray(address, replicas or "auto") if address else presses.here
-    work = Reprint(place.store, place.pinned, recipe, opened, Ticker("printing"))
-    work.run(where, follow=follow)
+    ticker = Ticker("printing")
+    with metered(address or "local", metrics_port, ticker.note) as meters:
+        work = Reprint(place.store, place.pinned, recipe, opened, ticker, meters)
+        work.run(where, follow=follow)
     console.print(f"{work.made} prints made, under {shown(place.store.root)}/prints")
     if work.failures:
         show("", ["input", "not printed"], [(f.row_id, f.error) for f in work.failures])

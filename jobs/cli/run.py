@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,12 +23,12 @@ from photochrom.jobs.cli.common import (
     shown,
     size,
 )
+from photochrom.jobs.cli.metering import MetricsPort, metered
 
 if TYPE_CHECKING:
     from photochrom.jobs.driving.driver import Driver
     from photochrom.jobs.planning.order import Order
     from photochrom.jobs.summary import Summary
-    from photochrom.monitoring import Backend
 
 JobArgument = Annotated[
     str,
@@ -48,9 +48,6 @@ Address = Annotated[
     str, typer.Option(help="`local` for a Ray of this machine, `auto` or HOST:PORT for a cluster.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, however large the output.")]
-MetricsPort = Annotated[
-    int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -170,29 +167,14 @@ def retry(
 
 @contextmanager
 def _driver(order: Order, address: str, metrics_port: int | None) -> Iterator[Driver]:
-    """Make a driver, with metrics served here, or by the cluster that it joins.
-
-    A Ray of this machine is started only when there is work for it.
-    """
-    from photochrom.cluster import connect
+    """Make a driver with its pool and its meters."""
     from photochrom.jobs.cli.progress import Ticker
     from photochrom.jobs.driving.driver import Driver
     from photochrom.jobs.driving.launch import ray_pool
-    from photochrom.jobs.driving.meters import Meters
-    from photochrom.monitoring import Metrics, NullBackend, PrometheusBackend, RayBackend
 
     ticker = Ticker()
-    with ExitStack() as stack:
-        backend: Backend = NullBackend()
-        if address != "local":
-            stack.enter_context(connect(address))
-            backend = RayBackend()
-        if metrics_port is not None:
-            served = PrometheusBackend()
-            stack.callback(served.close)
-            ticker.note(f"metrics at {served.serve(metrics_port)}")
-            backend = served
-        yield Driver(order, ray_pool(address), ticker, Meters(Metrics(backend)))
+    with metered(address, metrics_port, ticker.note) as meters:
+        yield Driver(order, ray_pool(address), ticker, meters)
 
 
 def _confirm(order: Order, yes: bool, sample: int | None) -> None:

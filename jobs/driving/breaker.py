@@ -7,6 +7,7 @@ storage that answers and fails by turns is not waited for for ever.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,3 +67,8 @@ class Breaker:
     def committed(self) -> None:
         """Note that a shard got through: the outage, if there was one, is over."""
         self.open, self._asked, self._away_since = False, 0, None
+
+
+def by_chance() -> float:
+    """Return by how much a pause is made longer."""
+    return random.uniform(1, 1.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from photochrom.jobs import errors
-from photochrom.jobs.messages import Committed
+from photochrom.jobs.messages import Committed, Filed
 from photochrom.jobs.records import LedgerRow, PrintedRow
 from photochrom.monitoring import Metrics, series
 
@@ -36,6 +36,11 @@ class Meters:
         self._done += len(message.rows)
         self._metrics.set(series.ROWS_DONE, self._done)
 
+    def filed(self, message: Filed) -> None:
+        """Count the prints that were made of a shard's plates."""
+        self._metrics.count(series.SHARD_ATTEMPTS, result="committed")
+        self._prints(message.printed)
+
     def rows(self, rows: Iterable[LedgerRow]) -> None:
         """Count rows by outcome and reason, and what they cost."""
         for row in rows:
@@ -65,6 +70,10 @@ class Meters:
         """Count a worker's death, by its kind."""
         self._metrics.count(series.WORKER_DEATHS, cause=cause)
         self._metrics.count(series.SHARD_ATTEMPTS, result="died")
+
+    def storage(self, *, away: bool) -> None:
+        """Note whether work waits for the storage."""
+        self._metrics.set(series.STORAGE_AWAY, float(away))
 
     def replicas(self, count: int) -> None:
         """Note how many replicas are ready."""

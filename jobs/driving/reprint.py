@@ -12,33 +12,33 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from photochrom.cluster.contract import Pool
-from photochrom.cluster.events import THE_ITEMS_FAULT, Died, Done, Event, Failed, Progress
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import PrintRecipe
 from photochrom.jobs import ledger
 from photochrom.jobs.audit.questions import questions
+from photochrom.jobs.driving.breaker import by_chance
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.driving.presses import OpenPresses
 from photochrom.jobs.driving.queue import Queue
-from photochrom.jobs.errors import JobError, Unfinished
-from photochrom.jobs.messages import Filed, Finished, NotPrinted, Shard, Working
+from photochrom.jobs.driving.shift import Reporter, Shift, Standing
+from photochrom.jobs.driving.watch import Watch
+from photochrom.jobs.errors import JobError, StorageError, Unfinished
+from photochrom.jobs.messages import Filed, NotPrinted, Shard
 from photochrom.jobs.pinned import Pinned, check_pixels
 from photochrom.jobs.planning.plan import open_shards, read_plans
+from photochrom.jobs.planning.restrictions import restrictions_of
 from photochrom.jobs.records import PlanRow
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.storage.store import Store
 from photochrom.jobs.working.press import PrintOrders
 
-if TYPE_CHECKING:
-    from photochrom.jobs.driving.driver import Reporter
-
 ROUND_ROWS = 100_000  # so that a place of any size is printed in bounded memory
 _FOLLOW_SECONDS = 15.0
-_TICK_SECONDS = 1.0
+_AWAY_SECONDS = 1.0
 _MISSING = """
 SELECT plan, row_id, row_key, source_uri, source_version, source_bytes, 0 AS shard, shard_key,
        '' AS skip, tone, collection, rights, restriction
@@ -60,6 +60,7 @@ class Reprint:
         recipe: PrintRecipe,
         open_presses: OpenPresses,
         reporter: Reporter,
+        meters: Meters,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if recipe.format == "none":
@@ -68,8 +69,10 @@ class Reprint:
         signed = pinned.job.marks.signer() is not None
         self._recipe = recipe.model_copy(update={"c2pa": signed})
         self._store, self._pinned = store, pinned
-        self._open_presses, self._reporter, self._sleep = open_presses, reporter, sleep
-        self._counted: set[str] = set()
+        self._open_presses, self._reporter, self._meters = open_presses, reporter, meters
+        self._sleep = sleep
+        self._watch = Watch.over(pinned.job, self._ask, reporter.note)
+        self._shift = Shift(self._watch, reporter, meters, self._took)
         self.made = 0
         self.failures: list[NotPrinted] = []
 
@@ -82,8 +85,11 @@ class Reprint:
         with ExitStack() as stack:
             pool: Pool | None = None
             while True:
-                last = not follow or self._job_is_done()  # seen first: what comes later is missing
-                if shards := self._missing(where):
+                if (found := self._look(where, follow)) is None:
+                    self._sleep(_AWAY_SECONDS)
+                    continue
+                shards, last = found
+                if shards:
                     pool = pool or stack.enter_context(self._opened())
                     self._round(shards, pool)
                 elif last:
@@ -92,6 +98,23 @@ class Reprint:
                     if pool:
                         pool.aim(0)
                     self._sleep(_FOLLOW_SECONDS)
+
+    def _look(self, where: str, follow: bool) -> tuple[list[Shard], bool] | None:
+        """Return what to print next, and whether nothing will follow; None in an outage."""
+        if not self._watch.clear():
+            return None
+        try:
+            last = not follow or self._job_is_done()  # seen first: what comes later is missing
+            return self._missing(where), last
+        except (StorageError, JobError):
+            if not self._watch.silent():
+                raise
+            return None
+
+    def _ask(self) -> None:
+        """Raise StorageError or RestrictionsUnread if there is no printing now."""
+        self._store.clock()
+        restrictions_of(self._pinned.job, self._store).refresh()
 
     def _missing(self, where: str) -> list[Shard]:
         """Return what to print next, by shard."""
@@ -118,15 +141,10 @@ class Reprint:
 
     def _round(self, shards: list[Shard], pool: Pool) -> None:
         """Keep the presses busy until these shards are printed; raises Unfinished."""
-        queue = Queue(shards, self._pinned.job.run.attempts)
+        queue = Queue(shards, self._pinned.job.run.attempts, stretch=by_chance)
         self._reporter.begin(queue.rows_left, 0)
         try:
-            while not queue.finished:
-                pool.aim(queue.left)
-                while pool.free() and (attempt := queue.next(time.monotonic())):
-                    pool.send(attempt.shard.key, attempt)
-                for event in pool.wait(_TICK_SECONDS):
-                    self._hear(event, queue)
+            self._shift.work(queue, pool)
         finally:
             self._reporter.end()
         if queue.given_up:
@@ -136,29 +154,12 @@ class Reprint:
                 "Mend it and run the same command again"
             )
 
-    def _hear(self, event: Event, queue: Queue) -> None:
-        match event:
-            case Progress(key=key, value=Working(row_key=row_key)):
-                queue.working_on(key, row_key)
-            case Progress(value=Finished(row_key=row_key) as finished):
-                if row_key not in self._counted:
-                    self._counted.add(row_key)
-                    self._reporter.advance(finished)
-            case Progress(value=Filed() as filed):
-                self._counted -= {row.row_key for row in filed.printed}
-                self.made += len(filed.printed)
-                self.failures += filed.not_printed
-            case Done(key=key):
-                queue.done(key)
-            case Failed(key=key, error=error, kind=kind):
-                self._reporter.note(f"shard {key[:8]} failed, trying again: {kind}: {error}")
-                queue.failed(key, f"{kind}: {error}", time.monotonic())
-            case Died(key=key, cause=cause, kind=kind):
-                self._reporter.note(f"a press died: {cause}")
-                if key is not None and kind == "preempted":
-                    queue.handed_back(key)
-                elif key is not None:
-                    queue.died(key, cause, time.monotonic(), blame=kind in THE_ITEMS_FAULT)
+    def _took(self, standing: Standing) -> None:
+        """Take note of prints that are filed."""
+        assert isinstance(standing, Filed)
+        self.made += len(standing.printed)
+        self.failures += standing.not_printed
+        self._meters.filed(standing)
 
 
 def print_recipe(**asked: str | int | None) -> PrintRecipe:

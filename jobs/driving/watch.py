@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from photochrom.jobs import errors
-from photochrom.jobs.driving.breaker import Breaker
+from photochrom.jobs.driving.breaker import Breaker, BreakerSettings, by_chance
 from photochrom.jobs.errors import RestrictionsUnread, StorageError
+from photochrom.jobs.settings import Job
 from photochrom.jobs.storage.sources import Sources
 from photochrom.jobs.storage.store import split_uri
 
@@ -35,6 +36,12 @@ class Watch:
         self._note, self._clock = note, clock
         self._samples: dict[str, str] = {}  # a source under each root that failed, to be looked at
 
+    @classmethod
+    def over(cls, job: Job, ask: Callable[[], None], note: Callable[[str], None]) -> Watch:
+        """Watch over a job's storages, as patiently as it says."""
+        settings = BreakerSettings(patience=job.run.outage_seconds)
+        return cls(Breaker(settings, by_chance), ask, Sources(job.storage.source), note)
+
     def clear(self) -> bool:
         """Say whether work may be handed out, asking the storage if that is due."""
         if self._breaker.due(self._clock()) and self._there():
@@ -48,6 +55,10 @@ class Watch:
             return False
         for uri in uris:
             self._samples.setdefault(split_uri(uri)[0], uri)
+        return self.silent()
+
+    def silent(self) -> bool:
+        """Say whether the storage is away, asking it if it was not away before."""
         return self._breaker.open or not self._there()
 
     def committed(self) -> None:

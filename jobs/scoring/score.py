@@ -36,7 +36,7 @@ from photochrom.jobs.storage.sources import Sources
 from photochrom.jobs.weights import weights_file
 
 if TYPE_CHECKING:
-    from photochrom.jobs.driving.driver import Reporter
+    from photochrom.jobs.driving.shift import Reporter
 
 NOT_COLOUR = "not_in_colour"
 """The reason of a photograph without colours to be compared with."""

@@ -79,6 +79,9 @@ def job_of(manifest: Path | str, output: Path | str, *changes: str) -> Job:
     return load_job(str(manifest), str(output), (*usual, *changes))
 
 
+NO_METERS = Meters(Metrics(NullBackend()))
+
+
 class Listener:
     """Remembers what a driver says."""
 
@@ -114,8 +117,7 @@ def inline(worker: type[Worker] = Worker) -> OpenPool:
 
 def driver_of(job: Job, pool: OpenPool | None = None, listener: Listener | None = None) -> Driver:
     """Make a driver, with an inline pool unless another is given."""
-    meters = Meters(Metrics(NullBackend()))
-    return Driver(Order.of(job), pool or inline(), listener or Listener(), meters)
+    return Driver(Order.of(job), pool or inline(), listener or Listener(), NO_METERS)
 
 
 def drive(

@@ -18,6 +18,7 @@ from photochrom.jobs.records import PrintedRow
 from photochrom.jobs.working.budget import Budget
 from photochrom.jobs.working.press import Press, Row
 from tests.jobs.archive import (
+    NO_METERS,
     Listener,
     drive,
     findings,
@@ -56,7 +57,7 @@ def test_presses_that_are_killed_cost_no_print_but_the_killers(
     drive(job)
     store, recipe = place_of(job), PrintRecipe(format="png", long_side=20)
     presses = on_ray("local", 2, harmed(job_folder / "killed-once"))
-    work = Reprint(store, read_pinned(store), recipe, presses, Listener())
+    work = Reprint(store, read_pinned(store), recipe, presses, Listener(), NO_METERS)
     work.run()
     assert [(one.row_id, one.reason) for one in work.failures] == [(KILLS_ALWAYS, "killed_worker")]
     assert work.made == 5

@@ -11,7 +11,10 @@ import pytest
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture import Photo, PrintRecipe
 from photochrom.jobs.audit.orphans import orphans
+from photochrom.jobs.audit.questions import Questions
 from photochrom.jobs.driving import reprint as reprint_module
+from photochrom.jobs.driving import watch
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.driving.presses import here
 from photochrom.jobs.driving.reprint import Reprint, print_recipe
 from photochrom.jobs.errors import JobError, StorageError
@@ -21,7 +24,9 @@ from photochrom.jobs.settings import print_digest
 from photochrom.jobs.status import status_of
 from photochrom.jobs.storage.store import Store
 from photochrom.jobs.working import press
+from photochrom.monitoring import Metrics, PrometheusBackend
 from tests.jobs.archive import (
+    NO_METERS,
     Listener,
     current,
     drive,
@@ -43,7 +48,7 @@ SMALL = PrintRecipe(format="png", long_side=20)
 def reprint(
     store: Store, recipe: PrintRecipe, where: str = "TRUE", **changes: Any
 ) -> list[NotPrinted]:
-    work = Reprint(store, pinned_at(store, **changes), recipe, here, Listener())
+    work = Reprint(store, pinned_at(store, **changes), recipe, here, Listener(), NO_METERS)
     work.run(where)
     return work.failures
 
@@ -176,7 +181,7 @@ def test_a_job_is_followed_to_its_end(job_folder: Path) -> None:
         assert len(prints(store)) == 4, "what there is has been printed"
         drive(job)
 
-    work = Reprint(store, read_pinned(store), SMALL, here, Listener(), goes_on)
+    work = Reprint(store, read_pinned(store), SMALL, here, Listener(), NO_METERS, goes_on)
     work.run(follow=True)
     assert (work.made, work.failures) == (6, [])
     assert len(prints(store)) == 12
@@ -186,11 +191,59 @@ def test_a_job_is_followed_to_its_end(job_folder: Path) -> None:
 def test_a_large_place_is_printed_in_rounds(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reprint_module, "ROUND_ROWS", 3)
     listener = Listener()
-    work = Reprint(place, pinned_at(place), SMALL, here, listener)
+    work = Reprint(place, pinned_at(place), SMALL, here, listener, NO_METERS)
     work.run()
     assert work.made == 4
     assert listener.begun == [(3, 0), (1, 0)]
     assert len(listener.finished) == 4
+    assert findings(place) == []
+
+
+class Weather:
+    """A place that is away while `away` counts down, once for each question whether it is there."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, away: int) -> None:
+        self.away = away
+        patch.setattr(Store, "clock", self._clock)
+        patch.setattr(watch, "by_chance", lambda: 0.001)
+
+    def _clock(self) -> None:
+        self.away -= 1
+        if self.away >= 0:
+            raise StorageError("no route to host")
+
+    def stops(self, made: Any) -> Any:
+        """Let a function fail as long as the place is away."""
+
+        def failing(*given: Any, **named: Any) -> Any:
+            if self.away > 0:
+                raise StorageError("no route to host")
+            return made(*given, **named)
+
+        return failing
+
+
+@pytest.mark.parametrize(
+    "where", [(press, "read_original"), (reprint_module, "read_plans"), (Questions, "ask")]
+)
+def test_an_outage_costs_no_attempt_and_ends_no_printing(
+    place: Store, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str]
+) -> None:
+    weather, backend, listener = Weather(monkeypatch, 3), PrometheusBackend(), Listener()
+    monkeypatch.setattr(*where, weather.stops(getattr(*where)))
+    pinned = pinned_at(place)
+    run = pinned.job.run.model_copy(update={"attempts": 1})
+    pinned = pinned_at(place, run=run)
+    work = Reprint(place, pinned, SMALL, here, listener, Meters(Metrics(backend)), lambda _: None)
+    work.run(follow=True)
+    assert (work.made, work.failures) == (4, [])
+    assert [note.partition(",")[0] for note in listener.notes] == [
+        *["the storage is away"] * 3,
+        "the storage answers again; the job goes on",
+    ]
+    counted = backend.registry.get_sample_value
+    assert counted("photochrom_prints_total", {"format": "png"}) == 4
+    assert counted("photochrom_storage_away") == 0
     assert findings(place) == []
 
 

@@ -23,6 +23,7 @@ from photochrom.jobs.settings import Job
 from photochrom.jobs.storage.access import Access
 from photochrom.jobs.working.worker import Worker
 from tests.jobs.archive import (
+    NO_METERS,
     Listener,
     current,
     drive,
@@ -235,7 +236,7 @@ def test_a_place_remembers_its_table(job_folder: Path, program: Program) -> None
     assert restrictions_of(forgetful, store).why(first, "file:///x") == f"row_id {first}"
     pinned = read_pinned(store)
     pinned = pinned.model_copy(update={"job": forgetful})
-    work = Reprint(store, pinned, print_recipe(format="jpeg"), here, Listener())
+    work = Reprint(store, pinned, print_recipe(format="jpeg"), here, Listener(), NO_METERS)
     work.run()
     (failure,) = work.failures
     assert (failure.row_id, failure.reason, failure.error) == (
