@@ -3,7 +3,8 @@
 Whatever is written late or twice lies beside what counts and is never named by it. It may go when
 nobody can come to name it: the shard of its photo is committed, the photo is colorized, so that no
 retry makes the same plate again, and it is older than any attempt lasts, by the storage's clock.
-What the ledger's history names stays, counting or not.
+What the ledger's history names stays, counting or not. What was begun to be written and never
+ended, as its process was killed, goes by its age alone.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.errors import NotFound
 from photochrom.jobs.identity import print_stem
 from photochrom.jobs.reasons import Outcome
-from photochrom.jobs.storage.store import Entry, Store
+from photochrom.jobs.storage.store import Entry, Leftover, Store
 from photochrom.jobs.working.originals import key_of
 
 GRACE = timedelta(hours=24)
 _FOLDERS = ("plates", "prints")
+_WRITTEN = (*_FOLDERS, "plan", "ledger", "printed", "compacted")
+_TOO_YOUNG = "it is too young"
+_LONGEST_WRITE = timedelta(hours=1)
 _MOST_BETWEEN = 5.0  # seconds from a look at an object to its removal
 
 _COUNTED = """
@@ -46,32 +50,40 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An object that no current row counts on; `kept` says why it must stay, "" if it may go."""
+    """An object that no current row counts on; `kept` says why it must stay, "" if it may go.
+
+    One with an `unfinished` write is no object yet.
+    """
 
     key: str
     size: int
     modified: datetime
     kept: str
+    unfinished: Leftover | None = None
 
 
 def orphans(store: Store, grace: timedelta = GRACE) -> list[Orphan]:
     """Return plates and prints that no current row counts on: left by late or superseded work.
 
-    Those of shards still at work are among them until the shard commits.
+    Those of shards still at work are among them until the shard commits. After them come writes
+    that have not ended.
     """
     standing = [entry for folder in _FOLDERS for entry in store.list(folder)]
+    leftovers = [begun for folder in _WRITTEN for begun in store.leftovers(folder)]
     # After the listing, as what is committed since counts; by the commits alone, as copies may lie.
     with questions(store, copies=False) as tables:
         counted, named = _keys(store, tables, _COUNTED), _keys(store, tables, _NAMED)
         found = [entry for entry in standing if entry.key not in counted]
-        if not found:
+        if not (found or leftovers):
             return []
         unsettled = _Unsettled(tables)
-    youngest = store.clock() - grace
-    return [
+    now = store.clock()
+    youngest, begun_by = now - grace, now - max(grace, _LONGEST_WRITE)
+    objects = [
         Orphan(entry.key, entry.size, entry.modified, _kept(entry, named, unsettled, youngest))
         for entry in found
     ]
+    return objects + [_unfinished(begun, begun_by) for begun in leftovers]
 
 
 def _keys(store: Store, tables: Questions, sql: str) -> set[str]:
@@ -83,7 +95,12 @@ def _kept(entry: Entry, named: set[str], unsettled: _Unsettled, youngest: dateti
         return "an earlier row names it"
     if why := unsettled.why(entry.key):
         return why
-    return "it is too young" if entry.modified > youngest else ""
+    return _TOO_YOUNG if entry.modified > youngest else ""
+
+
+def _unfinished(begun: Leftover, begun_by: datetime) -> Orphan:
+    kept = _TOO_YOUNG if begun.begun > begun_by else ""
+    return Orphan(begun.key, begun.size, begun.begun, kept, begun)
 
 
 class _Unsettled:
@@ -116,9 +133,13 @@ def prune(
     """
     plans = _plans(store)
     youngest = store.clock() - grace
-    checked = {orphan.key: orphan for orphan in orphans(store, grace) if not orphan.kept}
+    checked = {orphan for orphan in orphans(store, grace) if not orphan.kept}
     for orphan in found:
-        if orphan.kept or orphan.key not in checked:
+        if orphan not in checked:
+            continue
+        if orphan.unfinished:
+            store.discard(orphan.unfinished)
+            yield orphan
             continue
         looked = clock()
         try:

@@ -117,7 +117,10 @@ def audit(
     if orphans:
         from photochrom.jobs.audit.orphans import orphans as found
 
-        rows = [{"object": orphan.key} for orphan in found(place.store)]
+        rows = [
+            {"object": orphan.key, "what": "unfinished" if orphan.unfinished else "not counted"}
+            for orphan in found(place.store)
+        ]
     else:
         with questions(place.store) as tables:
             rows = tables.ask(ready.DUPLICATES if duplicates else sql or ready.OVERVIEW)
@@ -135,16 +138,18 @@ def _prune(store: Store, hours: float, yes: bool, json: bool) -> None:
     found = orphans(store, grace)
     going = [orphan for orphan in found if not orphan.kept]
     if not json:
-        lines = [(o.key, o.size, f"{o.modified:%Y-%m-%d %H:%M}", o.kept) for o in found]
-        show("", ["object", "bytes", "written (UTC)", "kept, as"], lines)
+        lines = [
+            (o.key, o.size, f"{o.modified:%Y-%m-%d %H:%M}", o.kept, "yes" if o.unfinished else "")
+            for o in found
+        ]
+        show("", ["object", "bytes", "written (UTC)", "kept, as", "unfinished"], lines)
         total = size(sum(orphan.size for orphan in going))
         console.print(f"{len(going)} of {len(found)} orphans may be removed, {total}")
     if going and not yes and not json and sys.stdin.isatty():
         yes = typer.confirm("Remove them?")
     gone = list(prune(store, going, grace)) if yes else []
     if json:
-        keys = {orphan.key for orphan in gone}
-        show_json([asdict(orphan) | {"removed": orphan.key in keys} for orphan in found])
+        show_json([asdict(orphan) | {"removed": orphan in gone} for orphan in found])
     elif yes:
         console.print(f"{len(gone)} removed")
     elif going:

@@ -54,6 +54,16 @@ class Entry:
     storage_class: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A write that was begun and never ended: its key, bytes, begin (UTC), the storage's name."""
+
+    key: str
+    size: int
+    begun: datetime
+    name: str = ""
+
+
 class Place(Protocol):
     """What one protocol does under one root; `failures` are the errors `explain` understands."""
 
@@ -82,6 +92,12 @@ class Place(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object."""
+
+    def leftovers(self, folder: str) -> Iterator[Leftover]:
+        """List what writes below a folder (ending in a slash) left when their processes died."""
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove what a write left."""
 
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Say in one line, without credentials, what one of `failures` means."""

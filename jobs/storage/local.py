@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,7 @@ from uuid import uuid4
 from fsspec.implementations.memory import MemoryFileSystem
 
 from photochrom.jobs.errors import SourceChanged, StorageError, UnsafeStorage
-from photochrom.jobs.storage.access import CHUNK, Entry, explain_os_error
+from photochrom.jobs.storage.access import CHUNK, Entry, Leftover, explain_os_error
 
 _TEMPORARY = ".photochrom-"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -128,6 +129,18 @@ class Folder:
     def delete(self, key: str) -> None:
         """Remove an object."""
         (self._root / key).unlink(missing_ok=True)
+
+    def leftovers(self, folder: str) -> Iterator[Leftover]:
+        """List temporary files: a write that lives may be among them."""
+        for path in (self._root / folder).rglob(f"{_TEMPORARY}*.tmp"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                begun = datetime.fromtimestamp(status.st_mtime, UTC)
+                yield Leftover(str(path.relative_to(self._root)), status.st_size, begun)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a temporary file."""
+        self.delete(leftover.key)
 
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Say what an error means."""
@@ -245,6 +258,13 @@ class Memory:
         """Remove an object."""
         with self._lock:
             self._files.rm_file(self._path(key))
+
+    def leftovers(self, folder: str) -> Iterator[Leftover]:
+        """There are none: writes end at once."""
+        return iter(())
+
+    def discard(self, leftover: Leftover) -> None:
+        """Do nothing, as there are none."""
 
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Say what an error means."""

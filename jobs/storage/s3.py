@@ -35,7 +35,7 @@ from photochrom.jobs.errors import (
     StorageError,
     UnsafeStorage,
 )
-from photochrom.jobs.storage.access import CHUNK, Access, Entry, explain_os_error
+from photochrom.jobs.storage.access import CHUNK, Access, Entry, Leftover, explain_os_error
 
 RETRIES = 5
 READ_TIMEOUT = 60
@@ -223,6 +223,24 @@ class Bucket:
     def delete(self, key: str) -> None:
         """Remove an object."""
         self._call("delete_object", key)
+
+    def leftovers(self, folder: str) -> Iterator[Leftover]:
+        """List uploads in parts that are not complete; what their parts take, nobody tells."""
+        where = {"Bucket": self._bucket, "Prefix": self._base + folder}
+        more: dict[str, str] = {}
+        while True:
+            page = self._wait(0, self._files._call_s3, "list_multipart_uploads", **where, **more)
+            for upload in page.get("Uploads") or ():
+                key, begun = upload["Key"].removeprefix(self._base), upload["Initiated"]
+                yield Leftover(key, 0, begun.astimezone(UTC), upload["UploadId"])
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"]}
+            more |= {"UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def discard(self, leftover: Leftover) -> None:
+        """Abort an upload in parts, which removes its parts."""
+        self._call("abort_multipart_upload", leftover.key, UploadId=leftover.name)
 
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Name the code only: a server's message may repeat the access key."""

@@ -16,10 +16,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from photochrom.jobs.errors import BadAddress, NotFound, StorageError, UnsafeStorage
-from photochrom.jobs.storage.access import Access, Entry, Place
+from photochrom.jobs.storage.access import Access, Entry, Leftover, Place
 from photochrom.jobs.storage.local import Folder, Memory
 
-__all__ = ["Access", "Entry", "Fetched", "Store", "split_uri"]
+__all__ = ["Access", "Entry", "Fetched", "Leftover", "Store", "split_uri"]
 
 
 _CREATIONS = 3  # of one object, before a storage that contradicts itself is believed to fail
@@ -192,6 +192,16 @@ class Store:
         """Remove an object; one that is absent is fine."""
         with suppress(NotFound), self._at(key) as place:
             place.delete(key)
+
+    def leftovers(self, folder: str) -> Iterator[Leftover]:
+        """List writes below a folder that were begun and have not ended: they may yet."""
+        with self._in(_checked(folder)) as place:
+            yield from place.leftovers(f"{folder}/")
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove what a write left; what is gone already is fine."""
+        with suppress(NotFound), self._at(leftover.key) as place:
+            place.discard(leftover)
 
     def clock(self) -> datetime:
         """Return the time by the storage's clock, which dates all objects."""

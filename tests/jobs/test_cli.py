@@ -195,7 +195,7 @@ def test_audit(some_failed: Path, program: Program) -> None:
     assert "nothing found" in program("audit", out, "--orphans").out
     Store(str(out)).put("prints/album-0/left.ai-colorized.jpg", b"")
     assert program("audit", out, "--orphans", "--json").json == [
-        {"object": "prints/album-0/left.ai-colorized.jpg"}
+        {"object": "prints/album-0/left.ai-colorized.jpg", "what": "not counted"}
     ]
     for view in ("current", "ledger", "prints", "printed", "plans", "events"):
         answer = program("audit", out, f"SELECT count(*) AS n FROM {view}", "--json")

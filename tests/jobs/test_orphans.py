@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -145,6 +146,33 @@ def test_only_what_was_shown_goes(place: Store) -> None:
         entry for entry in keys(place, "ledger")
     )
     assert findings(place) == []
+
+
+def test_writes_that_never_ended_go_when_they_are_old(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = listing(place)
+    begin_write(place, "plates/ab/begun.png")
+    (young,) = orphans(place, NOW)
+    assert (young.kept, young.size) == ("it is too young", 4)
+    assert list(prune(place, [young], NOW)) == []
+    later = place.clock() + timedelta(hours=2)
+    monkeypatch.setattr(Store, "clock", lambda self: later)
+    (old,) = orphans(place, NOW)
+    assert old.kept == ""
+    assert list(prune(place, [old], NOW)) == [old]
+    assert orphans(place, NOW) == []
+    assert not list(Path(place.root.removeprefix("file://")).rglob("*.tmp"))
+    assert listing(place) == before
+
+
+def begin_write(store: Store, key: str) -> None:
+    """Die in the midst of a write."""
+    if (child := os.fork()) == 0:
+        setattr(os, "replace", lambda *_: os._exit(0))  # noqa: B010 - in this child alone
+        store.put(key, b"half")
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_the_command_shows_asks_and_removes(

@@ -20,6 +20,7 @@ from photochrom.jobs.errors import (
     UnsafeStorage,
 )
 from photochrom.jobs.storage.access import Access
+from photochrom.jobs.storage.s3 import Bucket
 from photochrom.jobs.storage.store import Store
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV, access_to
 from tests.servers import HEADERS, CuttingLine, ScriptedS3, SeaweedFS
@@ -178,6 +179,34 @@ def test_a_create_cut_before_its_bytes_leaves_nothing(seaweed: SeaweedFS, bucket
         assert store.put_if_absent("ledger/shard", b"ours")
         assert store.read("ledger/shard") == b"ours"
         assert line.calls >= 2
+
+
+def test_an_upload_without_its_last_part_is_found_and_discarded(
+    seaweed: SeaweedFS, bucket: str
+) -> None:
+    store = Store(f"s3://{bucket}/place", access_to(seaweed))
+    begun = {key: begin_upload(store, key) for key in ("prints/a.tif", "prints/b.tif", "c.tif")}
+    left = list(store.leftovers("prints"))
+    assert {one.key: one.name for one in left} == {
+        key: name for key, name in begun.items() if key.startswith("prints/")
+    }
+    assert all(abs((store.clock() - one.begun).total_seconds()) < 300 for one in left)
+    assert list(store.list()) == []
+    store.discard(left[0])
+    store.discard(left[0])
+    assert [one.key for one in store.leftovers("prints")] == [left[1].key]
+    store.put("prints/a.tif", b"whole")
+    assert [one.key for one in store.leftovers("prints")] == [left[1].key]
+
+
+def begin_upload(store: Store, key: str) -> str:
+    """Send the first part of an upload, and no more."""
+    with store._at(key) as place:
+        assert isinstance(place, Bucket)
+        upload: str = place._call("create_multipart_upload", key)["UploadId"]
+        part = b"x" * (5 << 20)
+        place._call("upload_part", key, UploadId=upload, PartNumber=1, Body=part)
+    return upload
 
 
 @pytest.fixture
