@@ -46,6 +46,8 @@ class Driver:
         self._operator = operator_of(order.job)
         self._compactor = Compactor(order.store, reporter.note)
         self._done_now = 0
+        self._watch = Watch.over(order.job, order.store, order.restrictions, reporter.note)
+        self._shift = Shift(self._watch, reporter, meters, self._took, self._committed_elsewhere)
 
     def run(self, sample: int | None = None) -> Summary:
         """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.
@@ -99,7 +101,7 @@ class Driver:
                 f"{len(given_up)} shards could not be finished; the last error: {last}. "
                 "Mend it and run the same command again"
             )
-        return summarize(self._store, self._order.rows, self._done_now)
+        return self._watch.through(lambda: summarize(self._store, self._order.rows, self._done_now))
 
     def _loop(self, queue: Queue, pinned: Pinned, plans: list[Plan]) -> None:
         if queue.finished:
@@ -116,15 +118,8 @@ class Driver:
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)
             orders = Orders(self._order.job, pinned, self._operator)
-            shift = Shift(
-                self._watch(presence),
-                self._reporter,
-                self._meters,
-                self._took,
-                self._committed_elsewhere,
-            )
             with self._open_pool(orders, queue.left) as pool:
-                shift.work(queue, pool, presence.beat)
+                self._shift.work(queue, pool, presence.beat)
         except KeyboardInterrupt:
             self._reporter.note("interrupted; the same command goes on from here")
             raise
@@ -132,13 +127,6 @@ class Driver:
             self._reporter.end()
             self._compactor.close()
             presence.leave()
-
-    def _watch(self, presence: Presence) -> Watch:
-        def ask() -> None:
-            presence.write()
-            self._order.restrictions.refresh()
-
-        return Watch.over(self._order.job, ask, self._reporter.note)
 
     def _committed_elsewhere(self, shard_key: str) -> bool:
         """Look whether an earlier try's commit came through after all.

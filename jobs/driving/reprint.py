@@ -26,7 +26,7 @@ from photochrom.jobs.driving.presses import OpenPresses
 from photochrom.jobs.driving.queue import Queue
 from photochrom.jobs.driving.shift import Reporter, Shift, Standing
 from photochrom.jobs.driving.watch import Watch
-from photochrom.jobs.errors import JobError, StorageError, Unfinished
+from photochrom.jobs.errors import JobError, Unfinished
 from photochrom.jobs.messages import Filed, NotPrinted, Shard
 from photochrom.jobs.pinned import Pinned, check_pixels
 from photochrom.jobs.planning.plan import open_shards, read_plans
@@ -38,7 +38,6 @@ from photochrom.jobs.working.press import PrintOrders
 
 ROUND_ROWS = 100_000  # so that a place of any size is printed in bounded memory
 _FOLLOW_SECONDS = 15.0
-_AWAY_SECONDS = 1.0
 _MISSING = """
 SELECT plan, row_id, row_key, source_uri, source_version, source_bytes, 0 AS shard, shard_key,
        '' AS skip, tone, collection, rights, restriction
@@ -71,7 +70,8 @@ class Reprint:
         self._store, self._pinned = store, pinned
         self._open_presses, self._reporter, self._meters = open_presses, reporter, meters
         self._sleep = sleep
-        self._watch = Watch.over(pinned.job, self._ask, reporter.note)
+        restrictions = restrictions_of(pinned.job, store)
+        self._watch = Watch.over(pinned.job, store, restrictions, reporter.note)
         self._shift = Shift(self._watch, reporter, meters, self._took)
         self.made = 0
         self.failures: list[NotPrinted] = []
@@ -85,10 +85,7 @@ class Reprint:
         with ExitStack() as stack:
             pool: Pool | None = None
             while True:
-                if (found := self._look(where, follow)) is None:
-                    self._sleep(_AWAY_SECONDS)
-                    continue
-                shards, last = found
+                shards, last = self._watch.through(lambda: self._look(where, follow), self._sleep)
                 if shards:
                     pool = pool or stack.enter_context(self._opened())
                     self._round(shards, pool)
@@ -99,22 +96,10 @@ class Reprint:
                         pool.aim(0)
                     self._sleep(_FOLLOW_SECONDS)
 
-    def _look(self, where: str, follow: bool) -> tuple[list[Shard], bool] | None:
-        """Return what to print next, and whether nothing will follow; None in an outage."""
-        if not self._watch.clear():
-            return None
-        try:
-            last = not follow or self._job_is_done()  # seen first: what comes later is missing
-            return self._missing(where), last
-        except (StorageError, JobError):
-            if not self._watch.silent():
-                raise
-            return None
-
-    def _ask(self) -> None:
-        """Raise StorageError or RestrictionsUnread if there is no printing now."""
-        self._store.clock()
-        restrictions_of(self._pinned.job, self._store).refresh()
+    def _look(self, where: str, follow: bool) -> tuple[list[Shard], bool]:
+        """Return what to print next, and whether nothing will follow."""
+        last = not follow or self._job_is_done()  # seen first: what comes later is missing
+        return self._missing(where), last
 
     def _missing(self, where: str) -> list[Shard]:
         """Return what to print next, by shard."""

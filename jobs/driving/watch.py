@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from photochrom.jobs import errors
 from photochrom.jobs.driving.breaker import Breaker, BreakerSettings, by_chance
-from photochrom.jobs.errors import RestrictionsUnread, StorageError
+from photochrom.jobs.errors import JobError, RestrictionsUnread, StorageError
+from photochrom.jobs.planning.restrictions import Restrictions
 from photochrom.jobs.settings import Job
 from photochrom.jobs.storage.sources import Sources
-from photochrom.jobs.storage.store import split_uri
+from photochrom.jobs.storage.store import Store, split_uri
+
+_TICK_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 def passes(kind: str) -> bool:
@@ -37,10 +43,28 @@ class Watch:
         self._samples: dict[str, str] = {}  # a source under each root that failed, to be looked at
 
     @classmethod
-    def over(cls, job: Job, ask: Callable[[], None], note: Callable[[str], None]) -> Watch:
-        """Watch over a job's storages, as patiently as it says."""
+    def over(
+        cls, job: Job, store: Store, restrictions: Restrictions, note: Callable[[str], None]
+    ) -> Watch:
+        """Watch over all that a job reads and writes, as patiently as it says."""
         settings = BreakerSettings(patience=job.run.outage_seconds)
+
+        def ask() -> None:
+            store.clock()  # which writes
+            restrictions.refresh()
+
         return cls(Breaker(settings, by_chance), ask, Sources(job.storage.source), note)
+
+    def through(self, call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+        """Return what a call does; in an outage wait for its end, and call again."""
+        while True:
+            try:
+                return call()
+            except (StorageError, JobError):
+                if not self._silent():
+                    raise
+            while not self.clear():
+                sleep(_TICK_SECONDS)
 
     def clear(self) -> bool:
         """Say whether work may be handed out, asking the storage if that is due."""
@@ -55,9 +79,9 @@ class Watch:
             return False
         for uri in uris:
             self._samples.setdefault(split_uri(uri)[0], uri)
-        return self.silent()
+        return self._silent()
 
-    def silent(self) -> bool:
+    def _silent(self) -> bool:
         """Say whether the storage is away, asking it if it was not away before."""
         return self._breaker.open or not self._there()
 

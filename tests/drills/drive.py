@@ -1,4 +1,7 @@
-"""A driver as a process of its own, with forked workers: quick to start, and easy to kill."""
+"""A command as a process of its own: a driver with forked workers, or the printing of a place.
+
+Quick to start, and easy to kill.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,25 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from photochrom.colorize.picture import Photo
+from photochrom.colorize.picture import Photo, PrintRecipe
 from photochrom.jobs.cli.progress import Ticker
+from photochrom.jobs.driving import presses, reprint
 from photochrom.jobs.driving.driver import Driver
 from photochrom.jobs.driving.meters import Meters
+from photochrom.jobs.driving.reprint import Reprint
 from photochrom.jobs.errors import JobError, StorageError
+from photochrom.jobs.pinned import read_pinned
 from photochrom.jobs.planning import restrictions
 from photochrom.jobs.planning.order import Order
 from photochrom.jobs.planning.retry import ALL_FAILED
 from photochrom.jobs.settings import Job
 from photochrom.jobs.storage import local as storage_local
 from photochrom.jobs.storage import s3 as storage_s3
+from photochrom.jobs.storage.store import Store
 from photochrom.jobs.working import worker as worker_module
 from photochrom.jobs.working.steps import Steps
 from photochrom.jobs.working.task import Task
@@ -33,6 +41,9 @@ from tests.drills.harmed import harm
 from tests.drills.processes import forked
 
 READ_TIMEOUT = 2  # seconds; stalls in drills are longer
+WORKERS = 2
+LOOKS_EVERY = 0.5
+PRINTED = PrintRecipe(format="png")
 ALL_WELL, UNFINISHED, SOME_FAILED = 0, 1, 3
 
 _SERVER = multiprocessing.get_context("forkserver")
@@ -55,17 +66,25 @@ class QuickWorker(Worker):
         super().__init__(orders)
 
 
+class Verb(Enum):
+    """What is done with a job."""
+
+    RUN = "run"
+    RETRY = "retry"
+    PRINT = "print"  # and follow
+
+
 class Drive:
-    """One driver of a job; what it says is in `log`."""
+    """One command at work on a job; what it says is in `log`."""
 
     def __init__(
-        self, job: Job, folder: Path, keys: Mapping[str, str], size: int = 2, retry: bool = False
+        self, job: Job, folder: Path, keys: Mapping[str, str], verb: Verb = Verb.RUN
     ) -> None:
         self.notes = folder / f"notes-{len(list(folder.iterdir()))}"
         self.notes.mkdir()
         self.log = self.notes.with_suffix(".log")
         self.process: Any = _SERVER.Process(
-            target=_drive, args=(job, self.log, self.notes, dict(keys), size, retry)
+            target=_drive, args=(job, self.log, self.notes, dict(keys), verb)
         )
 
     def __enter__(self) -> Self:
@@ -99,8 +118,8 @@ class Drive:
         return [int(note.name) for note in self.notes.iterdir()]
 
 
-def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, retry: bool) -> None:
-    """Be the driver, and exit as the program would."""
+def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], verb: Verb) -> None:
+    """Be the command, and exit as the program would."""
     with log.open("w", buffering=1) as said:
         sys.stderr = said
         os.dup2(said.fileno(), 2)
@@ -111,14 +130,8 @@ def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, re
         _let_the_disk_fill(Path(keys["PHOTOCHROM_TEST_FULL"]))
         code = UNFINISHED
         try:
-            driver = Driver(
-                Order.of(job),
-                forked(QuickWorker, size, notes),
-                Ticker(),
-                Meters(Metrics(NullBackend())),
-            )
-            summary = driver.retry(ALL_FAILED) if retry else driver.run()
-            code = SOME_FAILED if summary.failed else ALL_WELL
+            failed = _print(job) if verb is Verb.PRINT else _colorize(job, notes, verb)
+            code = SOME_FAILED if failed else ALL_WELL
         except KeyboardInterrupt:
             code = 130
         except (JobError, StorageError) as error:
@@ -128,6 +141,26 @@ def _drive(job: Job, log: Path, notes: Path, keys: dict[str, str], size: int, re
             code = 99
         said.flush()
     os._exit(code)
+
+
+def _colorize(job: Job, notes: Path, verb: Verb) -> int:
+    """Drive the job; return how many rows failed."""
+    driver = Driver(Order.of(job), forked(QuickWorker, WORKERS, notes), Ticker(), _meters())
+    return (driver.retry(ALL_FAILED) if verb is Verb.RETRY else driver.run()).failed
+
+
+def _print(job: Job) -> int:
+    """Print what is committed until the job is done; return how many prints could not be made."""
+    reprint._FOLLOW_SECONDS = LOOKS_EVERY
+    store = Store(job.output, job.storage.output)
+    pinned = read_pinned(store).model_copy(update={"job": job})
+    work = Reprint(store, pinned, PRINTED, presses.here, Ticker("printing"), _meters())
+    work.run(follow=True)
+    return len(work.failures)
+
+
+def _meters() -> Meters:
+    return Meters(Metrics(NullBackend()))
 
 
 def _interrupt(number: int, frame: object) -> None:

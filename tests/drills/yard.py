@@ -20,7 +20,7 @@ from photochrom.jobs.storage.store import Store
 from tests.conftest import ACCESS_KEY_ENV, SECRET_KEY_ENV
 from tests.drills import schedules
 from tests.drills.archive import manifest, sheets
-from tests.drills.drive import ALL_WELL, SOME_FAILED, Drive
+from tests.drills.drive import ALL_WELL, SOME_FAILED, Drive, Verb
 from tests.drills.promises import AT_ONCE, assert_the_promises_hold
 from tests.drills.schedules import Schedule
 from tests.drills.weather import Weather
@@ -96,9 +96,9 @@ class Yard:
         job = self.job(calm=True)
         return Store(job.output, job.storage.output)
 
-    def drive(self, *changes: str, calm: bool = False, retry: bool = False) -> Drive:
-        """Make a driver."""
-        return Drive(self.job(*changes, calm=calm), self.notes, self.keys, retry=retry)
+    def drive(self, *changes: str, calm: bool = False, verb: Verb = Verb.RUN) -> Drive:
+        """Make a driver, or another command."""
+        return Drive(self.job(*changes, calm=calm), self.notes, self.keys, verb)
 
     def play(self, schedule: Schedule) -> None:
         """Let a schedule befall a job, then finish it in fine weather and hold the promises."""
@@ -122,8 +122,8 @@ class Yard:
         Where a worker was killed from outside over a photo at its second try, that photo failed
         for it: a retry mends this.
         """
-        for retry in (False, True):
-            with self.drive(calm=True, retry=retry) as driving:
+        for verb in (Verb.RUN, Verb.RETRY):
+            with self.drive(calm=True, verb=verb) as driving:
                 assert driving.ended() in (ALL_WELL, SOME_FAILED), driving.said
             found = self.failures()
             if found == failed:
