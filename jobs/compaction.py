@@ -32,8 +32,13 @@ _THREADS = 16
 class Copy:
     """A file that holds the rows of some commits."""
 
-    key: str
+    entry: Entry
     holds: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """Its name under the root."""
+        return self.entry.key
 
 
 def copies_of(store: Store, folder: str) -> list[Copy]:
@@ -50,7 +55,7 @@ def copies_of(store: Store, folder: str) -> list[Copy]:
 def _standing(store: Store, folder: str) -> list[Copy]:
     def opened(entry: Entry) -> Copy:
         metadata = parquet_metadata(store, entry).metadata or {}
-        return Copy(entry.key, frozenset(json.loads(metadata[b"holds"])))
+        return Copy(entry, frozenset(json.loads(metadata[b"holds"])))
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(opened, store.list(f"{_FOLDER}/{folder}")))

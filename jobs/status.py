@@ -52,14 +52,14 @@ class Status:
 def status_of(store: Store) -> Status:
     """Read a place's status."""
     plans = read_plans(store)
-    standing = list(store.list("ledger/"))
-    left = open_shards(plans, {entry.key for entry in standing})
-    commits = shard_commits(standing)
-    lately = measured(store, newest(commits))
     with questions(store) as tables:
+        standing = tables.entries("ledger")
         counts = tables.counts()
         low_chroma = tables.ask(_LOW_CHROMA)[0]["n"]
         prints = _prints(tables)
+    left = open_shards(plans, {entry.key for entry in standing})
+    commits = shard_commits(standing)
+    lately = measured(store, newest(commits))
     return Status(
         counts=counts,
         low_chroma=low_chroma,

@@ -21,13 +21,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from photochrom.jobs.audit.ranges import PROTOCOL, Ranges
+from photochrom.jobs.audit.ranges import Ranges
 from photochrom.jobs.compaction import TOGETHER, copies_of
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.planning.plan import read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
 from photochrom.jobs.storage.copies import Copies
-from photochrom.jobs.storage.store import Store
+from photochrom.jobs.storage.store import Entry, Store
 
 _FOLDERS = {"ledger": LedgerRow, "plan": PlanRow, "printed": PrintedRow, "events": EventRow}
 _MEMORY = "1GB"  # DuckDB's, before it uses the disk
@@ -57,7 +57,14 @@ class Questions:
         self._connection, self._store, self._use_copies = connection, store, copies
         self._here = Copies(store)
         self._open: dict[str, bool] = {}
-        self._reads_ranges = False
+        self._ranges: Ranges | None = None
+        self._listed: dict[str, list[Entry]] = {}
+
+    def entries(self, folder: str) -> list[Entry]:
+        """Return what stood in a folder when it was first asked about: what answers are made of."""
+        if folder not in self._listed:
+            self._listed[folder] = list(self._store.list(folder))
+        return self._listed[folder]
 
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
@@ -146,26 +153,24 @@ class Questions:
 
     def _files(self, folder: str) -> list[str]:
         """Return local paths of a folder's Parquet files, copies standing for what they hold."""
-        entries = self._store.list(folder)
-        keys = [entry.key for entry in entries if entry.key.endswith(".parquet")]
+        keys = [entry.key for entry in self.entries(folder) if entry.key.endswith(".parquet")]
         if self._use_copies and len(keys) >= TOGETHER:
             copies = [
                 copy for part in _parts(folder, keys) for copy in copies_of(self._store, part)
             ]
             held = {key for copy in copies for key in copy.holds}
-            large = [copy.key for copy in copies]
             loose = self._here.paths([key for key in keys if key not in held])
-            return [*(self._large(key) for key in large), *loose]
+            return [*(self._large(copy.entry) for copy in copies), *loose]
         return self._here.paths(keys)
 
-    def _large(self, key: str) -> str:
+    def _large(self, entry: Entry) -> str:
         """Return what DuckDB opens a large file by; elsewhere it reads parts of it, as it needs."""
         if self._here.is_here:
-            return self._here.path(key)
-        if not self._reads_ranges:
-            self._connection.register_filesystem(Ranges(self._store))
-            self._reads_ranges = True
-        return f"{PROTOCOL}://{key}"
+            return self._here.path(entry.key)
+        if self._ranges is None:
+            self._ranges = Ranges(self._store)
+            self._connection.register_filesystem(self._ranges)
+        return self._ranges.add(entry)
 
 
 _VIEWS = ("ledger", "current", "plans", "printed", "prints", "events")
@@ -183,6 +188,7 @@ def questions(store: Store, copies: bool = True) -> Iterator[Questions]:
         connection = duckdb.connect(":memory:")
         try:
             connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET parquet_metadata_cache = true")  # files never change
             connection.execute("SET temp_directory = '" + scratch.replace("'", "''") + "'")
             yield Questions(connection, store, copies)
         finally:
