@@ -10,7 +10,7 @@ from typing import Any
 
 from photochrom.cluster import Pool
 from photochrom.cluster.events import Done, Event, Progress, Ready
-from photochrom.jobs.messages import Attempt, Committed, Finished, WorkerFacts
+from photochrom.jobs.messages import Attempt, Committed, Finished, Lap, WorkerFacts
 from photochrom.jobs.working.worker import Orders
 
 _MARKS = 10
@@ -36,6 +36,9 @@ class IdlePool:
     def free(self) -> int:
         return 0 if self._news else self._workers - len(self._busy)
 
+    def aim(self, items: int) -> None:
+        """Stay as it is."""
+
     def send(self, key: str, item: object) -> None:
         attempt = pickle.loads(pickle.dumps(item))
         assert isinstance(attempt, Attempt)
@@ -53,7 +56,7 @@ class IdlePool:
         ]
         if self.sent * _MARKS >= len(self.memory) * self._shards:
             self.memory.append(_resident())
-        return [*events, Progress(key, key, Committed(key, False, rows, ())), Done(key, key)]
+        return [*events, Progress(key, key, Committed(key, False, rows, (), Lap(0, 0))), Done(key, key)]
 
     def close(self) -> None:
         pass
