@@ -29,7 +29,7 @@ demo: setup  ## colorize the sample archive on Ray and make a contact sheet
 	$(BIN)/photochrom audit demo/output --sheet demo/contact-sheet.jpg
 
 test: setup  ## run the tests, two files at a time (TESTS_AT_ONCE=2)
-	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 fuzz: setup  ## spoil files of every kind for an hour, with new seeds (FUZZ_SECONDS=3600)
 	end=$$(($$(date +%s) + $(FUZZ_SECONDS))); while [ $$(date +%s) -lt $$end ]; do \

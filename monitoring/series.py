@@ -84,7 +84,7 @@ STORAGE_ERRORS = Series(
     labels=("kind",),
 )
 STORAGE_AWAY = Series(
-    "photochrom_storage_away", "gauge", "1 while nothing is handed out, as the storage is away."
+    "photochrom_storage_away", "gauge", "Whether work waits, as the storage is away: 1 or 0."
 )
 REPLICAS = Series("photochrom_replicas", "gauge", "Workers that are ready or at work.")
 ROWS_PLANNED = Series("photochrom_rows_planned", "gauge", "Rows in all plans of the job.")

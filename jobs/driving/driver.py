@@ -47,7 +47,6 @@ class Driver:
         self._compactor = Compactor(order.store, reporter.note)
         self._done_now = 0
         self._watch = Watch.over(order.job, order.store, order.restrictions, reporter.note)
-        self._shift = Shift(self._watch, reporter, meters, self._took, self._committed_elsewhere)
 
     def run(self, sample: int | None = None) -> Summary:
         """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.
@@ -118,8 +117,15 @@ class Driver:
             self._reporter.begin(planned, planned - waiting)
             self._meters.planned(planned, planned - waiting)
             orders = Orders(self._order.job, pinned, self._operator)
+            shift = Shift(
+                self._watch,
+                self._reporter,
+                self._meters,
+                self._took,
+                self._committed_elsewhere,
+            )
             with self._open_pool(orders, queue.left) as pool:
-                self._shift.work(queue, pool, presence.beat)
+                shift.work(queue, pool, presence.beat)
         except KeyboardInterrupt:
             self._reporter.note("interrupted; the same command goes on from here")
             raise

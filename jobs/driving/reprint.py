@@ -72,7 +72,6 @@ class Reprint:
         self._sleep = sleep
         restrictions = restrictions_of(pinned.job, store)
         self._watch = Watch.over(pinned.job, store, restrictions, reporter.note)
-        self._shift = Shift(self._watch, reporter, meters, self._took)
         self.made = 0
         self.failures: list[NotPrinted] = []
 
@@ -82,13 +81,14 @@ class Reprint:
         To `follow` is to go on until the job has nothing left to commit. What could not be printed
         is in `failures`, never hidden. Raises Unfinished.
         """
+        shift = Shift(self._watch, self._reporter, self._meters, self._took)
         with ExitStack() as stack:
             pool: Pool | None = None
             while True:
                 shards, last = self._watch.through(lambda: self._look(where, follow), self._sleep)
                 if shards:
                     pool = pool or stack.enter_context(self._opened())
-                    self._round(shards, pool)
+                    self._round(shards, shift, pool)
                 elif last:
                     return
                 else:
@@ -124,12 +124,12 @@ class Reprint:
         ledger.file_recipe(self._store, self._recipe)
         return self._open_presses(PrintOrders(self._pinned, self._recipe, threads=1))
 
-    def _round(self, shards: list[Shard], pool: Pool) -> None:
+    def _round(self, shards: list[Shard], shift: Shift, pool: Pool) -> None:
         """Keep the presses busy until these shards are printed; raises Unfinished."""
         queue = Queue(shards, self._pinned.job.run.attempts, stretch=by_chance)
         self._reporter.begin(queue.rows_left, 0)
         try:
-            self._shift.work(queue, pool)
+            shift.work(queue, pool)
         finally:
             self._reporter.end()
         if queue.given_up:

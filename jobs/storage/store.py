@@ -206,8 +206,8 @@ class Store:
     def clock(self) -> datetime:
         """Return the time by the storage's clock, which dates all objects."""
         key = f".probe/{uuid4().hex}"
+        self.put(key, b"")
         try:
-            self.put(key, b"")
             return self.stat(key).modified
         finally:
             with suppress(StorageError):

@@ -56,7 +56,11 @@ class IdlePool:
         ]
         if self.sent * _MARKS >= len(self.memory) * self._shards:
             self.memory.append(_resident())
-        return [*events, Progress(key, key, Committed(key, False, rows, (), Lap(0, 0))), Done(key, key)]
+        return [
+            *events,
+            Progress(key, key, Committed(key, False, rows, (), Lap(0, 0))),
+            Done(key, key),
+        ]
 
     def close(self) -> None:
         pass

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from photochrom.colorize.picture import Photo, PrintRecipe, photo
+from photochrom.colorize.picture import Photo, PrintRecipe
 from photochrom.colorize.picture.filed import FiledPlane
+from photochrom.colorize.picture.reading import upright as upright_module
 from tests.colorize.picture.lightbox import ORIGIN, grain, plate_for, shelve
 from tests.colorize.picture.test_photo import TURNS
 
@@ -25,7 +26,7 @@ def test_a_filed_photo_is_the_same(
     orientation: int, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In bands that do not divide its height."""
-    monkeypatch.setattr(photo, "_BAND_PIXELS", 70_000)
+    monkeypatch.setattr(upright_module, "_BAND_PIXELS", 70_000)
     samples = grain(517, 401, bits=bits)
     path = shelve(tmp_path, samples, extratags=[(274, 3, 1, orientation, True)])
     held, filed = Photo.open(path), Photo.open(path, scratch=tmp_path)
