@@ -102,7 +102,7 @@ class Filed:
     @property
     def row_keys(self) -> set[str]:
         """The photos that have been gone through."""
-        return {row.row_key for row in (*self.printed, *self.not_printed)}
+        return {row.row_key for row in self.printed} | {row.row_key for row in self.not_printed}
 
 
 Message: TypeAlias = Working | Finished | Committed | Filed
