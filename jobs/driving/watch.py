@@ -59,10 +59,13 @@ class Watch:
         """Return what a call does; in an outage wait for its end, and call again."""
         while True:
             try:
-                return call()
+                answer = call()
             except (StorageError, JobError):
                 if not self._silent():
                     raise
+            else:
+                self.committed()
+                return answer
             while not self.clear():
                 sleep(_TICK_SECONDS)
 
@@ -86,7 +89,7 @@ class Watch:
         return self._breaker.open or not self._there()
 
     def committed(self) -> None:
-        """Hear that a shard got through."""
+        """Hear that something got through."""
         self._breaker.committed()
         self._samples.clear()
 

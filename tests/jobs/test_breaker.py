@@ -8,7 +8,13 @@ import pytest
 
 from photochrom.jobs.driving.breaker import Breaker, BreakerSettings
 from photochrom.jobs.driving.watch import Watch, passes
-from photochrom.jobs.errors import AccessDenied, RestrictionsUnread, StorageError, Unfinished
+from photochrom.jobs.errors import (
+    AccessDenied,
+    JobError,
+    RestrictionsUnread,
+    StorageError,
+    Unfinished,
+)
 from photochrom.jobs.storage.access import Access
 from photochrom.jobs.storage.sources import Sources
 
@@ -135,3 +141,35 @@ def test_the_side_of_the_sources_is_asked_too(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("photochrom.jobs.storage.store.Store.answer", down)
     assert storm.watch.away("StorageError", ["file:///scans/a.tif", "file:///scans/b.tif"])
     assert storm.notes == ["the storage is away, asking again in 2 s: scans/a.tif: no answer"]
+
+
+def test_a_call_that_an_outage_cut_off_is_made_again() -> None:
+    storm, made = Storm(), []
+
+    def call() -> str:
+        made.append(storm.now)
+        if storm.error:
+            raise JobError("the question failed")
+        return "an answer"
+
+    def sleep(seconds: float) -> None:
+        storm.now += seconds
+        if storm.now > 90:
+            storm.error = None
+
+    for outage in range(2):
+        storm.now, storm.error = 0.0, StorageError("no route to host")
+        assert storm.watch.through(call, sleep) == "an answer", outage
+    assert len(made) == 4
+    assert storm.notes.count("the storage answers again; the job goes on") == 2
+
+
+def test_a_call_that_fails_while_the_storage_answers_has_failed() -> None:
+    storm = Storm()
+
+    def call() -> None:
+        raise JobError("no such column")
+
+    with pytest.raises(JobError, match="no such column"):
+        storm.watch.through(call, pytest.fail)
+    assert storm.asked == 1
