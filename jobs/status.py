@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.planning.pace import Pace, measured, newest, shard_commits
-from photochrom.jobs.planning.plan import Plan, open_shards, read_plans
+from photochrom.jobs.planning.plan import Plan, open_shards
 from photochrom.jobs.storage.store import Store
 
 _LOW_CHROMA = "SELECT count(*) AS n FROM current WHERE low_chroma"
@@ -51,11 +52,12 @@ class Status:
 
 def status_of(store: Store) -> Status:
     """Read a place's status."""
-    plans = read_plans(store)
-    with questions(store) as tables:
-        standing = tables.entries("ledger")
+    with questions(store) as tables, ThreadPoolExecutor(1) as beside:
+        printed = beside.submit(tables.entries, "printed")  # in S3 a listing takes its time
+        standing, plans = tables.entries("ledger"), tables.plans
         counts = tables.counts()
         low_chroma = tables.ask(_LOW_CHROMA)[0]["n"]
+        printed.result()
         prints = _prints(tables)
     left = open_shards(plans, {entry.key for entry in standing})
     commits = shard_commits(standing)

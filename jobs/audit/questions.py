@@ -16,6 +16,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -24,7 +25,7 @@ import pyarrow as pa
 from photochrom.jobs.audit.ranges import Ranges
 from photochrom.jobs.compaction import TOGETHER, copies_of
 from photochrom.jobs.errors import JobError
-from photochrom.jobs.planning.plan import read_plans
+from photochrom.jobs.planning.plan import Plan, read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
 from photochrom.jobs.storage.copies import Copies
 from photochrom.jobs.storage.store import Entry, Store
@@ -65,6 +66,12 @@ class Questions:
         if folder not in self._listed:
             self._listed[folder] = list(self._store.list(folder))
         return self._listed[folder]
+
+    @cached_property
+    def plans(self) -> list[Plan]:
+        """The log of plans, read after the ledger: it knows every plan whose rows are there."""
+        self.entries("ledger")
+        return read_plans(self._store)
 
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
@@ -112,12 +119,9 @@ class Questions:
         return found
 
     def _open_current(self) -> bool:
-        """Look for superseded rows in those plans alone that hold inputs again.
-
-        The log is read after the ledger, so that it knows every plan whose rows are there.
-        """
+        """Look for superseded rows in those plans alone that hold inputs again."""
         found = self._need("ledger")
-        again = [str(plan.number) for plan in read_plans(self._store) if plan.again]
+        again = [str(plan.number) for plan in self.plans if plan.again]
         superseded = _SUPERSEDED.format(again=", ".join(again)) if again else ""
         taken_down = _TAKEN_DOWN if self._need("events") else ""
         self._view("current", f"SELECT ledger.* FROM ledger {superseded} {taken_down}")
