@@ -23,9 +23,10 @@ from photochrom.jobs.working.originals import key_of
 
 GRACE = timedelta(hours=24)
 _FOLDERS = ("plates", "prints")
-_WRITTEN = (*_FOLDERS, "plan", "ledger", "printed", "compacted")
+_PROBES = ".probe"
+_WRITTEN = (*_FOLDERS, "plan", "ledger", "printed", "compacted", "events", "drivers", _PROBES)
 _TOO_YOUNG = "it is too young"
-_LONGEST_WRITE = timedelta(hours=1)
+_LONGEST_WRITE = timedelta(hours=24)
 _MOST_BETWEEN = 5.0  # seconds from a look at an object to its removal
 
 _COUNTED = """
@@ -70,6 +71,7 @@ def orphans(store: Store, grace: timedelta = GRACE) -> list[Orphan]:
     """
     standing = [entry for folder in _FOLDERS for entry in store.list(folder)]
     leftovers = [begun for folder in _WRITTEN for begun in store.leftovers(folder)]
+    leftovers += [Leftover(e.key, e.size, e.modified) for e in store.list(_PROBES)]
     # After the listing, as what is committed since counts; by the commits alone, as copies may lie.
     with questions(store, copies=False) as tables:
         counted, named = _keys(store, tables, _COUNTED), _keys(store, tables, _NAMED)

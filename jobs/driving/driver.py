@@ -46,7 +46,7 @@ class Driver:
         self._operator = operator_of(order.job)
         self._compactor = Compactor(order.store, reporter.note)
         self._done_now = 0
-        self._watch = Watch.over(order.job, order.store, order.restrictions, reporter.note)
+        self._watch = Watch.over(order.job, order.store, order.restrictions, reporter.note, meters)
 
     def run(self, sample: int | None = None) -> Summary:
         """Plan what is new, do what is not committed; raises OtherJob, UnsafeStorage, Unfinished.

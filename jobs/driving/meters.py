@@ -71,7 +71,7 @@ class Meters:
         self._metrics.count(series.WORKER_DEATHS, cause=cause)
         self._metrics.count(series.SHARD_ATTEMPTS, result="died")
 
-    def storage(self, *, away: bool) -> None:
+    def storage(self, away: bool) -> None:
         """Note whether work waits for the storage."""
         self._metrics.set(series.STORAGE_AWAY, float(away))
 

@@ -71,7 +71,7 @@ class Reprint:
         self._open_presses, self._reporter, self._meters = open_presses, reporter, meters
         self._sleep = sleep
         restrictions = restrictions_of(pinned.job, store)
-        self._watch = Watch.over(pinned.job, store, restrictions, reporter.note)
+        self._watch = Watch.over(pinned.job, store, restrictions, reporter.note, meters)
         self.made = 0
         self.failures: list[NotPrinted] = []
 
@@ -87,7 +87,7 @@ class Reprint:
             while True:
                 shards, last = self._watch.through(lambda: self._look(where, follow), self._sleep)
                 if shards:
-                    pool = pool or stack.enter_context(self._opened())
+                    pool = pool or self._watch.through(lambda: stack.enter_context(self._opened()))
                     self._round(shards, shift, pool)
                 elif last:
                     return

@@ -76,9 +76,7 @@ class Shift:
         """
         while not queue.finished:
             pool.aim(queue.left)
-            there = self._watch.clear()
-            self._meters.storage(away=not there)
-            if there:
+            if self._watch.clear():
                 beat()
                 self._hand_out(queue, pool)
             for event in pool.wait(_TICK_SECONDS):
@@ -98,9 +96,7 @@ class Shift:
             case Progress(value=Finished() as finished):
                 self._finished(finished)
             case Progress(value=Committed() | Filed() as standing):
-                self._watch.committed()
-                self._counted -= standing.row_keys
-                self._took(standing)
+                self._stands_now(standing)
             case Done(key=key):
                 queue.done(key)
             case Failed() as failed:
@@ -109,6 +105,13 @@ class Shift:
                 self._died(died, queue)
             case _:
                 self._hear_of_worker(event)
+
+    def _stands_now(self, standing: Standing) -> None:
+        """Take note of a shard; that something was written shows that the storage is there."""
+        if standing.printed or isinstance(standing, Committed):
+            self._watch.committed()
+        self._counted -= standing.row_keys
+        self._took(standing)
 
     def _hear_of_worker(self, event: Event) -> None:
         match event:

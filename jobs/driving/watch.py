@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from photochrom.jobs import errors
 from photochrom.jobs.driving.breaker import Breaker, BreakerSettings, by_chance
+from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.errors import JobError, RestrictionsUnread, StorageError
 from photochrom.jobs.planning.restrictions import Restrictions
 from photochrom.jobs.settings import Job
@@ -37,14 +38,21 @@ class Watch:
         sources: Sources,
         note: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[bool], None] = lambda away: None,
     ) -> None:
         self._breaker, self._ask, self._sources = breaker, ask, sources
-        self._note, self._clock = note, clock
+        self._note, self._clock, self._tell = note, clock, tell
+        tell(False)
         self._samples: dict[str, str] = {}  # a source under each root that failed, to be looked at
 
     @classmethod
     def over(
-        cls, job: Job, store: Store, restrictions: Restrictions, note: Callable[[str], None]
+        cls,
+        job: Job,
+        store: Store,
+        restrictions: Restrictions,
+        note: Callable[[str], None],
+        meters: Meters,
     ) -> Watch:
         """Watch over all that a job reads and writes, as patiently as it says."""
         settings = BreakerSettings(patience=job.run.outage_seconds)
@@ -53,7 +61,8 @@ class Watch:
             store.clock()  # which writes
             restrictions.refresh()
 
-        return cls(Breaker(settings, by_chance), ask, Sources(job.storage.source), note)
+        sources = Sources(job.storage.source)
+        return cls(Breaker(settings, by_chance), ask, sources, note, tell=meters.storage)
 
     def through(self, call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
         """Return what a call does; in an outage wait for its end, and call again."""
@@ -73,6 +82,7 @@ class Watch:
         """Say whether work may be handed out, asking the storage if that is due."""
         if self._breaker.due(self._clock()) and self._there():
             self._breaker.answered()
+            self._tell(False)
             self._note("the storage answers again; the job goes on")
         return not self._breaker.open
 
@@ -90,6 +100,8 @@ class Watch:
 
     def committed(self) -> None:
         """Hear that something got through."""
+        if self._breaker.open:
+            self._tell(False)
         self._breaker.committed()
         self._samples.clear()
 
@@ -102,6 +114,7 @@ class Watch:
             if not error.retriable:
                 return True
             pause = self._breaker.trip(str(error), self._clock())
+            self._tell(True)
             self._note(f"the storage is away, asking again in {pause:.0f} s: {error}")
             return False
         return True

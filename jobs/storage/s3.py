@@ -54,6 +54,7 @@ _KINDS: dict[int, type[StorageError]] = {
     412: SourceChanged,
 }
 _BEYOND_THE_END = 416
+_NOT_TOLD = {403, 405, 501}
 _NO_SUCH_VERSION = {400, 403, 404, 405, 501}
 _LIBRARY_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError)
 _NO_IDENTITY = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
@@ -226,22 +227,37 @@ class Bucket:
         self._call("delete_object", key)
 
     def leftovers(self, folder: str) -> Iterator[Leftover]:
-        """List uploads in parts that are not complete; what their parts take, nobody tells."""
+        """List uploads in parts that are not complete, where the server tells them and their age.
+
+        What their parts take, nobody tells.
+        """
         where = {"Bucket": self._bucket, "Prefix": self._base + folder}
-        more: dict[str, str] = {}
+        markers: dict[str, str] = {}
         while True:
-            page = self._wait(0, self._files._call_s3, "list_multipart_uploads", **where, **more)
+            try:
+                page = self._wait(
+                    0, self._files._call_s3, "list_multipart_uploads", **where, **markers
+                )
+            except self.failures as error:
+                if _status(error) in _NOT_TOLD:
+                    return
+                raise
             for upload in page.get("Uploads") or ():
-                key, begun = upload["Key"].removeprefix(self._base), upload["Initiated"]
-                yield Leftover(key, 0, begun.astimezone(UTC), upload["UploadId"])
-            if not page.get("IsTruncated"):
+                if begun := upload.get("Initiated"):
+                    key = upload["Key"].removeprefix(self._base)
+                    yield Leftover(key, 0, begun.astimezone(UTC), upload["UploadId"])
+            names = ("KeyMarker", "UploadIdMarker")
+            after = {name: page[f"Next{name}"] for name in names if page.get(f"Next{name}")}
+            if not page.get("IsTruncated") or not after or after == markers:
                 return
-            more = {"KeyMarker": page["NextKeyMarker"]}
-            more |= {"UploadIdMarker": page["NextUploadIdMarker"]}
+            markers = after
 
     def discard(self, leftover: Leftover) -> None:
-        """Abort an upload in parts, which removes its parts."""
-        self._call("abort_multipart_upload", leftover.key, UploadId=leftover.name)
+        """Abort an upload in parts, which removes its parts; what has no name is an object."""
+        if leftover.name:
+            self._call("abort_multipart_upload", leftover.key, UploadId=leftover.name)
+        else:
+            self.delete(leftover.key)
 
     def explain(self, error: Exception) -> tuple[type[StorageError], str]:
         """Name the code only: a server's message may repeat the access key."""

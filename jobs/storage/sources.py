@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from photochrom.jobs.errors import StorageError
 from photochrom.jobs.storage.access import Access
 from photochrom.jobs.storage.store import Fetched, Store, split_uri
 
@@ -24,3 +25,13 @@ class Sources:
         """Return the store that an original lies in, and its key there."""
         root, key = split_uri(uri)
         return self._stores.setdefault(root, Store(root, self._access)), key
+
+    def answer(self, uri: str, store: Store) -> bool:
+        """Say whether a source's storage and a place answer, lest an outage be a photo's fault."""
+        source, key = self.at(uri)
+        try:
+            source.answer(key)
+            store.clock()  # which writes, as it may have been a write that failed
+        except StorageError:
+            return False
+        return True

@@ -18,6 +18,7 @@ from typing import Any
 from photochrom.colorize.errors import PhotochromError
 from photochrom.colorize.picture import Origin, PrintRecipe
 from photochrom.jobs import ledger
+from photochrom.jobs.errors import RestrictionsUnread, StorageError
 from photochrom.jobs.identity import commit_name
 from photochrom.jobs.messages import (
     Attempt,
@@ -58,7 +59,6 @@ class Press:
         self._orders = orders
         self._store = Store(job.output, job.storage.output)
         self._sources = Sources(job.storage.source)
-        self._restrictions = restrictions_of(job, self._store)
         self._signer = job.marks.signer()
 
     def ready(self) -> WorkerFacts:
@@ -68,6 +68,7 @@ class Press:
     def run(self, item: object) -> Iterator[Message]:
         """Do one attempt at a shard, and file its prints."""
         assert isinstance(item, Attempt)
+        self._restrictions = restrictions_of(self._orders.pinned.job, self._store)
         made: list[PrintedRow | NotPrinted] = []
         for said in self._one_by_one(item) if item.careful else self._together(item):
             if isinstance(said, Working):
@@ -112,16 +113,24 @@ class Press:
     def _print(self, row: Row, attempt: Attempt, budget: Budget) -> PrintedRow | NotPrinted:
         """Make one print, or say why there is none.
 
-        What may pass by itself fails the attempt, unless it is the last.
+        What may pass by itself fails the attempt, unless it is the last; a storage that is away
+        fails any.
         """
         try:
             return self._made(row, attempt, budget)
+        except RestrictionsUnread:
+            raise
         except Exception as error:
             passes = isinstance(error, OSError) or getattr(error, "retriable", True)
             if passes and not (attempt.careful and attempt.last):
                 raise
+            if isinstance(error, StorageError) and error.retriable and not self._answers(row):
+                raise
             kind = "" if isinstance(error, PhotochromError) else f"{type(error).__name__}: "
             return _not_printed(row, reason_of(error), f"{kind}{error}")
+
+    def _answers(self, row: Row) -> bool:
+        return self._sources.answer(row["source_uri"], self._store)
 
     def _made(self, row: Row, attempt: Attempt, budget: Budget) -> PrintedRow:
         orders, size = self._orders, luma_bytes(row)

@@ -211,7 +211,7 @@ class Steps:
         except Restricted as found:
             task.restrict(str(found))
         except StorageError as error:
-            if error.retriable and not (self._last and self._storage_answers(task)):
+            if error.retriable and not (self._last and self._answers(task)):
                 raise
             task.fail(reason_of(error), str(error))
         except OSError as error:
@@ -221,12 +221,5 @@ class Steps:
         except Exception as error:
             task.fail(reason_of(error), f"{type(error).__name__}: {error}")
 
-    def _storage_answers(self, task: Task) -> bool:
-        """Ask both sides, lest an outage be taken for the fault of a photo."""
-        source, key = self._sources.at(task.row.source_uri)
-        try:
-            source.answer(key)
-            self._store.clock()  # which writes, as it was a write that failed
-        except StorageError:
-            return False
-        return True
+    def _answers(self, task: Task) -> bool:
+        return self._sources.answer(task.row.source_uri, self._store)

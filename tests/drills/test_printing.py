@@ -42,15 +42,14 @@ def test_printing_that_is_killed_and_doubled_prints_each_photo_once(s3_yard: Yar
 @LONG_ONLY
 def test_printing_and_its_job_wait_for_a_storage_that_is_away(s3_yard: Yard) -> None:
     s3_yard.fill(COUNT)
-    with (
-        s3_yard.drive(PLATES_ONLY) as driving,
-        s3_yard.drive(PLATES_ONLY, verb=Verb.PRINT) as printing,
-    ):
-        until(lambda: printed(s3_yard) > 1, "prints")
-        s3_yard.weather.away = True
-        until(lambda: "the storage is away" in printing.said, "a pause")
-        s3_yard.weather.away = False
-        assert printing.ended() == ALL_WELL, printing.said
+    with s3_yard.drive(PLATES_ONLY) as driving:
+        until(lambda: any(s3_yard.store.list("ledger")), "a commit")
+        with s3_yard.drive(PLATES_ONLY, verb=Verb.PRINT) as printing:
+            until(lambda: printed(s3_yard) > 1, "prints")
+            s3_yard.weather.away = True
+            until(lambda: "the storage is away" in printing.said, "a pause")
+            s3_yard.weather.away = False
+            assert printing.ended() == ALL_WELL, printing.said
         assert driving.ended() == ALL_WELL, driving.said
     assert_each_is_printed_once(s3_yard)
 

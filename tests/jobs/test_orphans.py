@@ -153,14 +153,15 @@ def test_writes_that_never_ended_go_when_they_are_old(
 ) -> None:
     before = listing(place)
     begin_write(place, "plates/ab/begun.png")
-    (young,) = orphans(place, NOW)
-    assert (young.kept, young.size) == ("it is too young", 4)
-    assert list(prune(place, [young], NOW)) == []
-    later = place.clock() + timedelta(hours=2)
+    place.put(".probe/lost", b"")
+    young = orphans(place, NOW)
+    assert [(one.kept, one.size) for one in young] == [("it is too young", n) for n in (4, 0)]
+    assert list(prune(place, young, NOW)) == []
+    later = place.clock() + timedelta(hours=25)
     monkeypatch.setattr(Store, "clock", lambda self: later)
-    (old,) = orphans(place, NOW)
-    assert old.kept == ""
-    assert list(prune(place, [old], NOW)) == [old]
+    old = orphans(place, NOW)
+    assert [one.kept for one in old] == ["", ""]
+    assert list(prune(place, old, NOW)) == old
     assert orphans(place, NOW) == []
     assert not list(Path(place.root.removeprefix("file://")).rglob("*.tmp"))
     assert listing(place) == before
