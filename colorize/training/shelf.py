@@ -148,10 +148,10 @@ class Shelf:
     def _put(self, index: int, photo: Tensor) -> None:
         if photo.nbytes > self._room:
             return
+        while self.bytes + photo.nbytes > self._room:
+            self.bytes -= self._stands.popitem(last=False)[1].nbytes
         self._stands[index] = photo
         self.bytes += photo.nbytes
-        while self.bytes > self._room:
-            self.bytes -= self._stands.popitem(last=False)[1].nbytes
 
     def _judged(
         self, index: int, found: Tensor | Refused | Future[Tensor | Refused]
