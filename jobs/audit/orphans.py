@@ -4,7 +4,7 @@ Whatever is written late or twice lies beside what counts and is never named by 
 nobody can come to name it: the shard of its photo is committed, the photo is colorized, so that no
 retry makes the same plate again, and it is older than any attempt lasts, by the storage's clock.
 What the ledger's history names stays, counting or not. What was begun to be written and never
-ended, as its process was killed, goes by its age alone.
+ended, as its process was killed, goes by its age alone: it is a day old at least.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from photochrom.jobs.reasons import Outcome
 from photochrom.jobs.storage.store import Entry, Leftover, Store
 from photochrom.jobs.working.originals import key_of
 
-GRACE = timedelta(hours=24)
+GRACE = timedelta(hours=24)  # longer than any attempt, and any one write
 _FOLDERS = ("plates", "prints")
 _PROBES = ".probe"
 _WRITTEN = (*_FOLDERS, "plan", "ledger", "printed", "compacted", "events", "drivers", _PROBES)
 _TOO_YOUNG = "it is too young"
-_LONGEST_WRITE = timedelta(hours=24)
 _MOST_BETWEEN = 5.0  # seconds from a look at an object to its removal
 
 _COUNTED = """
@@ -80,7 +79,7 @@ def orphans(store: Store, grace: timedelta = GRACE) -> list[Orphan]:
             return []
         unsettled = _Unsettled(tables)
     now = store.clock()
-    youngest, begun_by = now - grace, now - max(grace, _LONGEST_WRITE)
+    youngest, begun_by = now - grace, now - max(grace, GRACE)
     objects = [
         Orphan(entry.key, entry.size, entry.modified, _kept(entry, named, unsettled, youngest))
         for entry in found

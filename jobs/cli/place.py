@@ -147,7 +147,7 @@ def _prune(store: Store, hours: float, yes: bool, json: bool) -> None:
         console.print(f"{len(going)} of {len(found)} orphans may be removed, {total}")
     if going and not yes and not json and sys.stdin.isatty():
         yes = typer.confirm("Remove them?")
-    gone = list(prune(store, going, grace)) if yes else []
+    gone = set(prune(store, going, grace)) if yes else set()
     if json:
         show_json([asdict(orphan) | {"removed": orphan in gone} for orphan in found])
     elif yes:

@@ -29,7 +29,10 @@ def passes(kind: str) -> bool:
 
 
 class Watch:
-    """Keeps the breaker: `ask` raises StorageError if the output place is not there."""
+    """Keeps the breaker: `ask` raises StorageError if the output place is not there.
+
+    `tell` hears when the storage is away, and when it is not any more.
+    """
 
     def __init__(
         self,
@@ -42,8 +45,8 @@ class Watch:
     ) -> None:
         self._breaker, self._ask, self._sources = breaker, ask, sources
         self._note, self._clock, self._tell = note, clock, tell
-        tell(False)
         self._samples: dict[str, str] = {}  # a source under each root that failed, to be looked at
+        tell(False)
 
     @classmethod
     def over(

@@ -18,12 +18,14 @@ from photochrom.jobs.driving.meters import Meters
 from photochrom.jobs.driving.presses import here
 from photochrom.jobs.driving.reprint import Reprint, print_recipe
 from photochrom.jobs.errors import JobError, StorageError
-from photochrom.jobs.messages import NotPrinted
+from photochrom.jobs.messages import Attempt, NotPrinted
 from photochrom.jobs.pinned import Pinned, read_pinned
+from photochrom.jobs.planning.plan import read_plans
 from photochrom.jobs.settings import print_digest
 from photochrom.jobs.status import status_of
 from photochrom.jobs.storage.store import Store
 from photochrom.jobs.working import press
+from photochrom.jobs.working.press import Press, PrintOrders
 from photochrom.monitoring import Metrics, PrometheusBackend
 from tests.jobs.archive import (
     NO_METERS,
@@ -245,6 +247,18 @@ def test_an_outage_costs_no_attempt_and_ends_no_printing(
     assert counted("photochrom_prints_total", {"format": "png"}) == 4
     assert counted("photochrom_storage_away") == 0
     assert findings(place) == []
+
+
+def test_an_outage_that_meets_a_last_attempt_fails_no_photo(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weather = Weather(monkeypatch, 1)
+    monkeypatch.setattr(press, "read_original", weather.stops(press.read_original))
+    printing = Press(PrintOrders(pinned_at(place), SMALL, threads=1))
+    shard = next(shard for plan in read_plans(place) for shard in plan.shards)
+    with pytest.raises(StorageError, match="no route to host"):
+        list(printing.run(Attempt(shard, 2, True, frozenset(), True)))
+    assert len(prints(place)) == 4
 
 
 def test_a_storage_that_fails_for_one_photo_costs_that_print_alone(
