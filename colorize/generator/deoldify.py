@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from photochrom.colorize.generator.blocks import (
     Convolution,
@@ -38,6 +39,19 @@ WIDE = Layout(Bottleneck, (3, 4, 23, 3), deep=False)
 LAYOUTS = {"artistic": DEEP, "stable": WIDE}  # by the name that known models give them
 
 
+class Join(nn.Module):
+    """Put the picture itself beside what has been made of it, and zeros to fill up `channels`."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, made: Tensor, x: Tensor) -> Tensor:
+        """Return (n, c + 3, s, s), rounded up to a multiple of `channels`; x is (n, 3, s, s)."""
+        missing = -(made.shape[1] + x.shape[1]) % self.channels
+        return torch.cat([made, F.pad(x, (0, 0, 0, 0, 0, missing))], 1)
+
+
 class DeOldify(nn.Module):
     """The generator, as it is trained; `inference_form` makes the one that paints."""
 
@@ -57,7 +71,7 @@ class DeOldify(nn.Module):
             [
                 *(encoder, nn.BatchNorm2d(deepest), nn.ReLU(), middle, *blocks),
                 PixelShuffle(channels, channels, last=True),
-                nn.Identity(),  # where the picture itself joins
+                Join(),
                 Residual(channels + 3),
                 nn.Sequential(spectral_conv(channels + 3, 3, 1, bias=True)),
             ]
@@ -68,13 +82,13 @@ class DeOldify(nn.Module):
 
         Both are normalised as ImageNet's pictures are; the answer lies in [-REACH, REACH].
         """
-        encoder, norm, relu, middle, *blocks, shuffle, _, residual, colour = self.layers
+        encoder, norm, relu, middle, *blocks, shuffle, join, residual, colour = self.layers
         *skips, deepest = encoder.look(x)  # type: ignore[operator]
         y = middle(relu(norm(deepest)))  # (n, c, s / 32, s / 32)
         for block in blocks:
             y = block(y, skips.pop())
-        y = residual(torch.cat([shuffle(y), x], 1))  # (n, c + 3, s, s)
-        return torch.sigmoid(colour(y).float()) * (2 * REACH) - REACH
+        y = colour(residual(join(shuffle(y), x)))[:, :3]  # (n, 3, s, s)
+        return torch.sigmoid(y.float()) * (2 * REACH) - REACH
 
 
 def widths(layout: Layout, channels: int, skip: int, *, last: bool) -> tuple[int, int]:

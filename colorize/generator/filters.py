@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EIGHT = 8  # channels that matrix units take together, at 16 bits
+
 
 @dataclass(frozen=True, eq=False)
 class Filter:
@@ -57,10 +59,27 @@ class MatrixConv(nn.Module):
         ).reshape(count, down, across, -1)
 
 
-def plain_conv(filter: Filter, dtype: torch.dtype) -> nn.Module:
-    """Return torch's own convolution, which is the fastest on GPUs."""
-    out, channels, size, _ = filter.weight.shape
-    conv = nn.Conv2d(channels, out, size, filter.stride, size // 2)
-    conv.weight, conv.bias = nn.Parameter(filter.weight), nn.Parameter(filter.bias)
-    conv.to(dtype)
-    return nn.Sequential(conv, nn.ReLU(inplace=True)) if filter.rectified else conv
+class PlainConv(nn.Module):
+    """Torch's own convolution, which is the fastest on GPUs.
+
+    Their matrix units take channels in eights: zeros fill up the last ones, in the answer too. Left
+    to cuDNN, that is done at every call, and took an eighth of DeOldify's time on an H200.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, filter: Filter, dtype: torch.dtype) -> None:
+        super().__init__()
+        out, channels, size, _ = filter.weight.shape
+        more_out, more = -out % EIGHT, -channels % EIGHT
+        self.stride, self.padding, self.rectified = filter.stride, size // 2, filter.rectified
+        weight = F.pad(filter.weight, (0, 0, 0, 0, 0, more, 0, more_out))
+        self.register_buffer("weight", weight.to(dtype))
+        self.register_buffer("bias", F.pad(filter.bias, (0, more_out)).to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (n, k, h / stride, w / stride) of x (n, c, h, w), c filled up or not."""
+        x = F.pad(x, (0, 0, 0, 0, 0, self.weight.shape[1] - x.shape[1]))
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        return y.relu_() if self.rectified else y

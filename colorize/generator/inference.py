@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from photochrom.colorize.generator import winograd
 from photochrom.colorize.generator.blocks import (
@@ -22,8 +23,8 @@ from photochrom.colorize.generator.blocks import (
     UnetBlock,
     WeightNormConv,
 )
-from photochrom.colorize.generator.deoldify import DeOldify
-from photochrom.colorize.generator.filters import Filter, MatrixConv, plain_conv
+from photochrom.colorize.generator.deoldify import DeOldify, Join
+from photochrom.colorize.generator.filters import EIGHT, Filter, MatrixConv, PlainConv
 from photochrom.colorize.generator.resnet import BasicBlock, Bottleneck, Encoder
 from photochrom.colorize.generator.rise import Rise
 
@@ -37,6 +38,11 @@ class Line(NamedTuple):
 
     slope: Tensor
     offset: Tensor
+
+    def filled(self, channels: int) -> Line:
+        """Return the line for so many channels, the new ones zero."""
+        more = (0, channels - len(self.slope))
+        return Line(F.pad(self.slope, more), F.pad(self.offset, more))
 
 
 class Affine(nn.Module):
@@ -75,7 +81,7 @@ def inference_form(network: DeOldify, dtype: torch.dtype, device: torch.device) 
 
     It takes and needs input in that precision, answers in float32, and cannot be trained again.
     """
-    many, few = _builders(dtype, device)
+    many, few, channels = _builders(dtype, device)
     encoder, norm, _, middle, *blocks, shuffle, _, residual, colour = network.layers
     assert isinstance(encoder, Encoder)
     assert isinstance(middle, nn.Sequential)
@@ -87,16 +93,20 @@ def inference_form(network: DeOldify, dtype: torch.dtype, device: torch.device) 
     for block in blocks:
         line = _rebuild_block(block, many, line)
     network.layers[8] = _rise(shuffle, many, line)
+    network.layers[9] = Join(channels)
     network.layers[10] = _residual(residual, many)
     network.layers[11] = many(filter_of(colour[0]))  # type: ignore[index]
     return network.requires_grad_(False).to(device, dtype)
 
 
-def _builders(dtype: torch.dtype, device: torch.device) -> tuple[Build, Build]:
-    """Return what builds convolutions for many pixels, and for the few at a 32nd of the side."""
+def _builders(dtype: torch.dtype, device: torch.device) -> tuple[Build, Build, int]:
+    """Return what builds convolutions for many pixels, and for the few at a 32nd of the side.
+
+    The third is how many channels they like to take together.
+    """
 
     def plain(filter: Filter) -> nn.Module:
-        return plain_conv(filter, dtype)
+        return PlainConv(filter, dtype)
 
     def product(filter: Filter) -> nn.Module:
         return MatrixConv(filter, dtype)
@@ -104,7 +114,7 @@ def _builders(dtype: torch.dtype, device: torch.device) -> tuple[Build, Build]:
     def tiled(filter: Filter) -> nn.Module:
         return winograd.TiledConv(filter, dtype) if winograd.suits(filter) else product(filter)
 
-    return (tiled, product) if device.type == "cpu" else (plain, plain)
+    return (tiled, product, 1) if device.type == "cpu" else (plain, plain, EIGHT)
 
 
 def weight_of(conv: nn.Module) -> Tensor:
@@ -178,11 +188,12 @@ def _convolution(
     assert isinstance(part, Convolution)
     plain, _, norm, *attention = list(part)
     conv = build(filter_of(plain, rectified=True))
+    assert isinstance(conv.bias, Tensor)
     if attention:
         return nn.Sequential(conv, Affine(line_of(norm)), _attention(attention[0])), None
     if hand_on:
         return conv, line_of(norm)
-    return nn.Sequential(conv, Affine(line_of(norm))), None
+    return nn.Sequential(conv, Affine(line_of(norm).filled(len(conv.bias)))), None
 
 
 def _attention(part: nn.Module) -> SelfAttention:
@@ -214,8 +225,9 @@ def _rise(part: nn.Module, build: Build, before: Line | None) -> Rise:
     norm = part.conv[1]
     after = line_of(norm) if isinstance(norm, nn.BatchNorm2d) else None
     filter = filter_of(part.conv[0], before=before, after=after)
-    order = torch.arange(len(filter.bias)).view(-1, 4).t().flatten()
-    return Rise(build(Filter(filter.weight[order] / 4, filter.bias[order] / 4, rectified=True)))
+    order = torch.arange(len(filter.bias)).view(-1, 4).t()  # (4, out)
+    weight, bias = filter.weight[order.flatten()] / 4, filter.bias[order.flatten()] / 4
+    return Rise(build(Filter(weight, bias, rectified=True)), order.shape[1])
 
 
 def _residual(part: nn.Module, build: Build) -> Residual:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from photochrom.colorize.errors import ModelError, WrongWeights
+from photochrom.colorize.errors import ModelError, OutOfMemory, WrongWeights
 from photochrom.colorize.generator.colour import cbcr
 from photochrom.colorize.generator.deoldify import LAYOUTS, DeOldify
 from photochrom.colorize.generator.device import (
@@ -51,6 +51,7 @@ class Replica:
         self.device = str(device)
         self._device, self._dtype = device, DTYPES[precision]
         self._painter = painter
+        self._untidy = False  # memory has run out
         network = painter.network.eval().requires_grad_(False)
         with device_errors():
             network.to(device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,7 +81,18 @@ class Replica:
             else len(squares)
         )
         parts = [squares[first : first + step] for first in range(0, len(squares), step)]
-        return np.concatenate([self._plates(part) for part in parts])
+        self._tidy()
+        try:
+            return np.concatenate([self._plates(part) for part in parts])
+        except OutOfMemory:
+            self._untidy = True
+            raise
+
+    def _tidy(self) -> None:
+        """Give back what an attempt without room has left in pieces, now that nothing holds it."""
+        if self._untidy and self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._untidy = False
 
     def _plates(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         with device_errors():

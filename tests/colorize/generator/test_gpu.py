@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from photochrom.colorize.colorizer import Colorizer
 from photochrom.colorize.generator import load_generator
 from photochrom.colorize.generator.inference import inference_form
+from photochrom.colorize.picture import Photo, Plate
+from photochrom.colorize.picture.printing.plate import Fallback
 from tests.colorize.generator.small import LAYOUTS, pictures, small_network, trained_state
 
 pytestmark = [
@@ -48,3 +56,32 @@ def test_deoldify_on_a_gpu_answers_as_the_plain_network(
     with torch.inference_mode():
         answer = rebuilt(x.to(device, dtype)).cpu()
         assert (answer - plain(x)).abs().max() < most
+
+
+@contextmanager
+def memory(size: int) -> Iterator[None]:
+    """Let torch have so many bytes of the GPU's memory."""
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(
+        size / torch.cuda.get_device_properties(0).total_memory
+    )
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_a_batch_without_room_leaves_room_for_its_photos(tmp_path: Path) -> None:
+    grain = np.random.default_rng(3).integers(0, 256, (600, 700), dtype=np.uint8)
+    Image.fromarray(grain).save(tmp_path / "grain.png")
+    photos = [Photo.open(tmp_path / "grain.png")] * 24
+    colorizer = Colorizer.load("pocket", device="cuda", precision="bfloat16")
+    torch.cuda.reset_peak_memory_stats()
+    colorizer.paint(photos[:2], 560)
+    with memory(torch.cuda.max_memory_reserved()):
+        made = colorizer.paint(photos, 560, smallest=160)
+    assert all(isinstance(plate, Plate) for plate in made)
+    assert {plate.fallback for plate in made if isinstance(plate, Plate)} <= {
+        Fallback.HALVED,
+        Fallback.ONE_AT_A_TIME,
+    }

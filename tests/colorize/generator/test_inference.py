@@ -15,7 +15,7 @@ from photochrom.colorize.generator import inference, rise, winograd
 from photochrom.colorize.generator.blocks import SelfAttention, UnetBlock, spectral_conv
 from photochrom.colorize.generator.colour import cbcr
 from photochrom.colorize.generator.deoldify import DeOldify, denormalise, normalise
-from photochrom.colorize.generator.filters import plain_conv
+from photochrom.colorize.generator.filters import EIGHT, PlainConv
 from photochrom.colorize.generator.inference import inference_form, weight_of
 from photochrom.colorize.generator.painters import DeOldifyPainter
 from photochrom.colorize.generator.replica import Replica
@@ -83,8 +83,8 @@ def test_both_forms_answer_alike_in_small_strips(
 def test_the_form_for_gpus_answers_alike(
     make: Make, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = partial(plain_conv, dtype=torch.float32)
-    monkeypatch.setattr(inference, "_builders", lambda *_: (build, build))
+    build = partial(PlainConv, dtype=torch.float32)
+    monkeypatch.setattr(inference, "_builders", lambda *_: (build, build, EIGHT))
     x = pictures(2, 112)
     rebuilt = painting(make(kind))
     assert not parts(rebuilt, TiledConv)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photochrom.colorize.generator import rise, winograd
-from photochrom.colorize.generator.filters import Filter, MatrixConv, plain_conv
+from photochrom.colorize.generator.filters import EIGHT, Filter, MatrixConv, PlainConv
 from photochrom.colorize.generator.rise import Rise
 from photochrom.colorize.generator.winograd import OUTPUTS, SIDE, TiledConv, suits, transforms
 
@@ -151,8 +151,10 @@ def test_torchs_own_convolution_takes_the_same_filters(
 ) -> None:
     filter = random_filter(5, 6, kernel, kernel, stride=stride, rectified=rectified)
     x = pixels(2, 6, 13, 8)
-    found = plain_conv(filter, torch.float32)(x)
-    torch.testing.assert_close(found.double(), wanted(filter, x), rtol=0, atol=1e-5)
+    found = PlainConv(filter, torch.float32)(x)
+    assert found.shape[1] == EIGHT
+    assert not found[:, 5:].any()
+    torch.testing.assert_close(found[:, :5].double(), wanted(filter, x), rtol=0, atol=1e-5)
 
 
 @RARELY
@@ -171,8 +173,8 @@ def test_rising_in_strips_is_a_pixel_shuffle_and_its_blur(
     blurred = F.avg_pool2d(F.pad(large, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
     order = [4 * channel + cell for cell in range(4) for channel in range(3)]
     cells = Filter(shuffled.weight[order] / 4, shuffled.bias[order] / 4, rectified=True)
-    make = {"product": MatrixConv, "plain": plain_conv}[form]
+    make = {"product": MatrixConv, "plain": PlainConv}[form]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rise, "STRIP", strip)
-        found = Rise(make(cells, torch.float32))(x)
+        found = Rise(make(cells, torch.float32), 3)(x)
     torch.testing.assert_close(found.double(), blurred, rtol=0, atol=1e-5)
