@@ -34,7 +34,8 @@ class Rise(nn.Module):
         cells = self.conv(x[:, :, above:last]).permute(0, 2, 3, 1)[..., : 4 * self.out]
         upper, lower = cells.unflatten(-1, (2, 2, self.out)).unbind(3)  # (n, rows, w, 2, out)
         tall = _sums(upper, lower, 1)[:, 2 * (first - above) :]  # (n, 2 rows, w, 2, out)
-        return _sums(*tall.unbind(3), 2)  # (n, 2 rows, 2 w, out)
+        left, right = tall.unbind(3)
+        return _sums(left, right, 2)  # (n, 2 rows, 2 w, out)
 
 
 def _sums(even: Tensor, odd: Tensor, axis: int) -> Tensor:
