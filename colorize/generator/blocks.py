@@ -59,8 +59,9 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x (n, c, h, w) with what each place has seen elsewhere added."""
         flat = x.flatten(2)  # (n, c, h w)
-        asked, answers, told = (  # with one head: without any, torch looks for no fused kernel
-            part(flat).transpose(1, 2)[:, None] for part in (self.key, self.query, self.value)
+        asked, answers, told = (  # fused kernels want heads, if but one, and rows in one piece
+            part(flat).transpose(1, 2)[:, None].contiguous()
+            for part in (self.key, self.query, self.value)
         )  # (n, 1, h w, c / 8) twice, (n, 1, h w, c)
         seen = torch.cat(
             [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -89,8 +90,11 @@ class Replica:
             raise
 
     def _tidy(self) -> None:
-        """Give back what an attempt without room has left in pieces, now that nothing holds it."""
-        if self._untidy and self._device.type == "cuda":
+        """Let go of what an attempt without room still holds: its error and frames, in a circle."""
+        if not self._untidy:
+            return
+        gc.collect()
+        if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._untidy = False
 

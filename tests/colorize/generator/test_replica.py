@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from photochrom.colorize.errors import ModelError, WrongWeights
+from photochrom.colorize.errors import ModelError, OutOfMemory, WrongWeights
 from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator import replica as replica_module
 from photochrom.colorize.generator.colour import cbcr, lab_to_rgb, rgb_to_lab
@@ -232,3 +234,41 @@ def test_deoldify_is_not_compiled_for_cpus(tmp_path: Path) -> None:
     file.write_bytes(b"")
     with pytest.raises(ModelError, match="not compiled for CPUs"):
         load_generator("artistic", weights=file, device="cpu", precision="float32", compiled=True)
+
+
+class Crowded(nn.Module):
+    """Has no room at first; what it was given then is held by a circle of references."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[weakref.ref[Tensor]] = []
+        self.held: list[bool] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.held = [given() is not None for given in self.given]
+        self.given.append(weakref.ref(x))
+        if len(self.given) > 1:
+            return x.new_zeros(len(x), 2, *x.shape[2:])
+        circle: list[object] = [x]
+        circle.append(circle)
+        raise torch.OutOfMemoryError("out of memory")
+
+
+def test_an_attempt_without_room_is_let_go_of_before_the_next() -> None:
+    network = Crowded()
+    replica = Replica(
+        PocketPainter(network, 1.0),  # type: ignore[arg-type]
+        name="pocket",
+        weights_sha256="00" * 32,
+        device=torch.device("cpu"),
+        precision="float32",
+    )
+    gc.disable()
+    try:
+        with pytest.raises(OutOfMemory):
+            replica.chroma(photographs(1, 64))
+        assert network.given[0]() is not None
+        assert replica.chroma(photographs(1, 64)).shape == (1, 64, 64, 2)
+    finally:
+        gc.enable()
+    assert network.held == [False]
