@@ -6,7 +6,10 @@ Every form of a model takes turns with the plain float32 module run one square a
 same squares. CPU-s is the least of all rounds, for one square; GFLOP/s counts the operations of the
 plain network, so a form that needs fewer of them may pass the matrix product measured beside it.
 PSNR is that of the answer, as sRGB, against the plain one's. Models without weights are left out.
-Where there is a CUDA device, images per second by batch size follow.
+
+    python tests/benchmarks/generator.py --weights artistic=artistic.pth --gpu --compiled
+
+gives images per second by batch size on a CUDA device, of `torch.compile` too.
 
     python tests/benchmarks/generator.py --weights artistic=artistic.pth --replicas
 
@@ -27,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom.colorize.generator import load_generator
+from photochrom.colorize.generator import Generator, load_generator
 from photochrom.colorize.generator.known import find_model
 
 SIDES = (160, 336, 560)
@@ -63,6 +66,10 @@ def main() -> None:
     if options.replicas:
         replicas(options)
         return
+    if options.gpu:
+        for model, weights in options.weights.items():
+            on_gpu(model, weights, options)
+        return
     print(f"{options.threads} thread(s), {options.rounds} rounds; matrix product ", end="")
     print(", ".join(f"{name} {product_rate(name):.0f} GFLOP/s" for name in PRECISIONS))
     head = ("model | side | form | CPU-s | wall | times plain | GFLOP/s | PSNR", "|".join("-" * 8))
@@ -70,11 +77,6 @@ def main() -> None:
     for model, weights in options.weights.items():
         for side in options.sides:
             compare(model, weights, side, options)
-    import torch
-
-    if torch.cuda.is_available():
-        for model, weights in options.weights.items():
-            on_gpu(model, weights, options)
 
 
 def compare(model: str, weights: Path | None, side: int, options: argparse.Namespace) -> None:
@@ -180,20 +182,27 @@ def picture(model: str, answer: Any) -> NDArray[np.float64]:
 
 def on_gpu(model: str, weights: Path | None, options: argparse.Namespace) -> None:
     """Print images per second by batch size on a CUDA device, transfers included."""
-    print("model | side | precision | " + " | ".join(f"batch {batch}" for batch in BATCHES))
-    for side in options.sides:
-        for precision in (*PRECISIONS, "float16"):
-            generator = load_generator(model, weights=weights, device="cuda", precision=precision)
-            rates = []
-            for batch in BATCHES:
-                squares = np.stack([square(side)] * batch)
-                generator.warm_up(side, batch)
-                start, done = time.perf_counter(), 0
-                while done == 0 or time.perf_counter() - start < 2:
-                    generator.chroma(squares)
-                    done += batch
-                rates.append(f"{done / (time.perf_counter() - start):.1f}")
-            print(f"{model} | {side} | {precision} | " + " | ".join(rates), flush=True)
+    print("model | side | precision | form | " + " | ".join(f"batch {batch}" for batch in BATCHES))
+    for precision in (*PRECISIONS, "float16"):
+        for compiled in (False, True) if options.compiled else (False,):
+            generator = load_generator(
+                *(model,), weights=weights, device="cuda", precision=precision, compiled=compiled
+            )
+            form = "compiled" if compiled else "plain"
+            for side in options.sides:
+                rates = " | ".join(f"{rate(generator, side, batch):.1f}" for batch in BATCHES)
+                print(f"{model} | {side} | {precision} | {form} | {rates}", flush=True)
+
+
+def rate(generator: Generator, side: int, batch: int) -> float:
+    """Return images per second."""
+    squares = np.stack([square(side)] * batch)
+    generator.warm_up(side, batch)
+    start, done = time.perf_counter(), 0
+    while done == 0 or time.perf_counter() - start < 2:
+        generator.chroma(squares)
+        done += batch
+    return done / (time.perf_counter() - start)
 
 
 def replicas(options: argparse.Namespace) -> None:
@@ -256,6 +265,8 @@ def _options() -> argparse.Namespace:
         "--squares", type=int, default=12, help="painted in each turn of --replicas"
     )
     parser.add_argument("--replicas", action="store_true")
+    parser.add_argument("--gpu", action="store_true", help="the rates on a CUDA device alone")
+    parser.add_argument("--compiled", action="store_true", help="with --gpu: by torch.compile too")
     options = parser.parse_args()
     options.weights = _weights(options.weights)
     return options
