@@ -28,6 +28,7 @@ from photochrom.cluster.events import (
     Progress,
     Ready,
 )
+from photochrom.cluster.home import Home
 from photochrom.cluster.station import Raised, Station
 
 _FAILURES_ALLOWED = 2  # then the worker, and not its items, may be what is broken
@@ -96,7 +97,7 @@ class RayPool:
         self._closed = False
         self._later: list[Event] = []
         self._wanted = settings.size
-        self._draining = Draining()
+        self._draining, self._home = Draining(), Home()
         self._refill()
 
     def free(self) -> int:
@@ -126,7 +127,10 @@ class RayPool:
         actor.key, actor.heard = key, time.monotonic()
 
     def wait(self, timeout: float) -> list[Event]:
-        """Return what has happened, sleeping in Ray until something does or `timeout` is over."""
+        """Return what has happened, sleeping in Ray until something does or `timeout` is over.
+
+        Raises PoolError where no worker can be started any more.
+        """
         if self._closed:
             raise PoolError("the pool is closed")
         if not self._actors:
@@ -137,6 +141,7 @@ class RayPool:
         deadline = time.monotonic() + timeout
         patience = 0.0  # listen first, lest our own absence be taken for their silence
         while True:
+            self._home.check()
             self._look_for_leavers()
             events = [*self._collect(patience), *self._give_up_silent()]
             now = time.monotonic()

@@ -102,17 +102,20 @@ def test_a_raylet_is_killed_and_a_spot_node_taken_away(tmp_path: Path) -> None:
 
 
 @LONG_ONLY
-def test_the_head_of_the_cluster_is_killed(
-    parties: TwoParties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("killed", [("gcs_server",), ("raylet", "ray::")], ids=["gcs", "raylet"])
+def test_the_only_machine_of_the_cluster_loses_its_ray(
+    parties: TwoParties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
-    place = Place(parties, "head", tmp_path, fill(parties, "head", sheets(COUNT)))
+    bucket = f"loses-{len(killed)}"
+    place = Place(parties, bucket, tmp_path, fill(parties, bucket, sheets(COUNT)))
     with place.run() as driving:
         ended = driving.process.poll
         until(lambda: place.commits() or ended() is not None, "a commit", START_SECONDS)
         assert ended() is None, driving.said
-        names = {name: pid for pid, name in driving.family().items()}
-        os.kill(names["gcs_server"], signal.SIGKILL)
+        for pid, name in driving.family().items():
+            if name.startswith(killed):
+                os.kill(pid, signal.SIGKILL)
         assert driving.ended() != 0
     with place.run() as driving:
         assert driving.ended(START_SECONDS) == 0
