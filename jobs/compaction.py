@@ -3,7 +3,8 @@
 The commits stay the truth. A copy names the commits that it holds, all of which stood when it was
 written, and a commit never changes; so a copy is right for ever, whoever wrote it, and a commit
 that no copy holds is read by itself. Copies that overlap do no harm: readers take one of them. A
-compactor may be killed at any moment, as its copy is created whole or not at all.
+compactor may be killed at any moment, as its copy is created whole or not at all. A copy also says
+what its rows add up to, so that a place that is all copied can be summed up without reading rows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from photochrom.jobs.identity import digest
 from photochrom.jobs.records import parquet_metadata, table_bytes
 from photochrom.jobs.storage.access import Entry
 from photochrom.jobs.storage.store import Store
+from photochrom.jobs.tally import Tally
 
 TOGETHER = 256
 _FOLDER = "compacted"
@@ -30,10 +32,11 @@ _THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file that holds the rows of some commits."""
+    """A file that holds the rows of some commits; copies of old do not say what they add up to."""
 
     entry: Entry
     holds: frozenset[str]
+    tally: Tally | None
 
     @property
     def key(self) -> str:
@@ -55,20 +58,22 @@ def copies_of(store: Store, folder: str) -> list[Copy]:
 def _standing(store: Store, folder: str) -> list[Copy]:
     def opened(entry: Entry) -> Copy:
         metadata = parquet_metadata(store, entry).metadata or {}
-        return Copy(entry, frozenset(json.loads(metadata[b"holds"])))
+        said = metadata.get(b"tally")
+        tally = Tally.from_json(said) if said else None
+        return Copy(entry, frozenset(json.loads(metadata[b"holds"])), tally)
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(opened, store.list(f"{_FOLDER}/{folder}")))
 
 
-def compact(store: Store) -> int:
+def compact(store: Store, rest: bool = False) -> int:
     """Copy commits that no copy holds yet, TOGETHER to a file; return how many copies are new.
 
-    The oldest go first: who compacts at the same time makes the same copies.
+    The oldest go first: who compacts at the same time makes the same copies. With `rest` what is
+    left over in a folder of many is copied too: nothing more is to come soon.
     """
     new = 0
-    prints = {entry.key.split("/")[1] for entry in store.list("printed")}
-    for folder in ("ledger", *(f"printed/{name}" for name in sorted(prints))):
+    for folder in ("ledger", *(f"printed/{name}" for name in store.folders("printed"))):
         held = {key for copy in copies_of(store, folder) for key in copy.holds}
         loose = [
             entry
@@ -79,6 +84,9 @@ def compact(store: Store) -> int:
         keys = [entry.key for entry in loose]
         for first in range(0, len(keys) - TOGETHER + 1, TOGETHER):
             new += copy_commits(store, folder, keys[first : first + TOGETHER])
+        left_over = keys[len(keys) // TOGETHER * TOGETHER :]
+        if rest and left_over and (held or len(keys) > TOGETHER):
+            new += copy_commits(store, folder, left_over)
     return new
 
 
@@ -86,8 +94,9 @@ def copy_commits(store: Store, folder: str, keys: Iterable[str]) -> bool:
     """Copy these commits into one file; the same ones always have the same copy."""
     keys = sorted(keys)
     key = f"{_FOLDER}/{folder}/{digest(*keys)[:32]}.parquet"
-    data = table_bytes(rows_of(store, keys), {"holds": json.dumps(keys)})
-    return store.put_if_absent(key, data)
+    rows = rows_of(store, keys)
+    said = {"holds": json.dumps(keys), "tally": Tally.of(rows).to_json()}
+    return store.put_if_absent(key, table_bytes(rows, said))
 
 
 def rows_of(store: Store, keys: Iterable[str]) -> pa.Table:
@@ -106,6 +115,7 @@ class Compactor:
     def __init__(self, store: Store, note: Callable[[str], None]) -> None:
         self._store, self._note, self._loose = store, note, 0
         self._thread: ThreadPoolExecutor | None = None
+        self._failed = False
 
     def committed(self, count: int = 1) -> None:
         """Hear of commits; enough of them are copied."""
@@ -116,15 +126,19 @@ class Compactor:
             self._thread.submit(self._compact)
 
     def close(self) -> None:
-        """Wait until all is copied that was to be."""
+        """Wait until all is copied that was to be, the rest too if there was much."""
         if self._thread is not None:
+            self._thread.submit(self._compact, rest=True)
             self._thread.shutdown()
             self._thread = None
 
-    def _compact(self) -> None:
+    def _compact(self, rest: bool = False) -> None:
+        if rest and self._failed:
+            return
         try:
-            compact(self._store)
+            compact(self._store, rest)
         except (StorageError, pa.ArrowInvalid) as error:
+            self._failed = True
             self._note(
                 f"commits were not copied together, which only makes questions slow: {error}"
             )
@@ -137,6 +151,9 @@ def faults(store: Store) -> list[tuple[str, str]]:
     for folder in sorted(folders):
         for copy in _standing(store, folder.removeprefix(f"{_FOLDER}/")):
             keys = sorted(copy.holds)
-            if not rows_of(store, [copy.key]).equals(rows_of(store, keys)):
+            rows = rows_of(store, keys)
+            if not rows_of(store, [copy.key]).equals(rows):
                 found.append((copy.key, "this copy's rows are not those of its commits"))
+            elif copy.tally not in (None, Tally.of(rows)):
+                found.append((copy.key, "this copy's rows do not add up to what it says"))
     return found

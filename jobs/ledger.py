@@ -50,6 +50,11 @@ def file_prints(store: Store, shard_key: str, rows: Sequence[PrintedRow]) -> Non
         store.put_if_absent(key, to_parquet(PrintedRow, prints))
 
 
+def printed_shard(key: str) -> str:
+    """Return the shard whose prints a file holds, by the file's key."""
+    return key.rpartition("/")[2].removeprefix("shard-").partition(".")[0]
+
+
 def file_recipe(store: Store, recipe: PrintRecipe) -> None:
     """Write a print recipe beside its prints, so that they can be proven and made again."""
     key = recipe_name(print_digest(recipe))

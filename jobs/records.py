@@ -17,7 +17,7 @@ from photochrom.jobs.storage.store import Store
 
 SCHEMA_VERSION = 1
 _GROUP_ROWS = 1 << 17
-_FOOTER = 1 << 18  # bytes: nearly always all of it
+_FOOTER = 1 << 16  # bytes: nearly always all of it
 _ALL_DIFFERENT = frozenset({"row_id", "row_key", "source_uri", "source_version"})
 
 _TYPES: dict[type, pa.DataType] = {

@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from photochrom.jobs.audit.ranges import Ranges
-from photochrom.jobs.compaction import TOGETHER, copies_of
+from photochrom.jobs.compaction import TOGETHER, Copy, copies_of
 from photochrom.jobs.errors import JobError
 from photochrom.jobs.planning.plan import Plan, read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
@@ -60,12 +60,19 @@ class Questions:
         self._open: dict[str, bool] = {}
         self._ranges: Ranges | None = None
         self._listed: dict[str, list[Entry]] = {}
+        self._copied: dict[str, list[Copy]] = {}
 
     def entries(self, folder: str) -> list[Entry]:
         """Return what stood in a folder when it was first asked about: what answers are made of."""
         if folder not in self._listed:
             self._listed[folder] = list(self._store.list(folder))
         return self._listed[folder]
+
+    def copies(self, folder: str) -> list[Copy]:
+        """Return a folder's copies, as they were when first asked about."""
+        if folder not in self._copied:
+            self._copied[folder] = copies_of(self._store, folder)
+        return self._copied[folder]
 
     @cached_property
     def plans(self) -> list[Plan]:
@@ -159,9 +166,7 @@ class Questions:
         """Return local paths of a folder's Parquet files, copies standing for what they hold."""
         keys = [entry.key for entry in self.entries(folder) if entry.key.endswith(".parquet")]
         if self._use_copies and len(keys) >= TOGETHER:
-            copies = [
-                copy for part in _parts(folder, keys) for copy in copies_of(self._store, part)
-            ]
+            copies = [copy for part in _parts(folder, keys) for copy in self.copies(part)]
             held = {key for copy in copies for key in copy.holds}
             loose = self._here.paths([key for key in keys if key not in held])
             return [*(self._large(copy.entry) for copy in copies), *loose]

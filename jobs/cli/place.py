@@ -112,7 +112,9 @@ def audit(
     if compact:
         from photochrom.jobs import compaction
 
-        console.print(f"{compaction.compact(place.store)} files made of many commits each")
+        console.print(
+            f"{compaction.compact(place.store, rest=True)} files made of many commits each"
+        )
         return
     if orphans:
         from photochrom.jobs.audit.orphans import orphans as found

@@ -48,22 +48,23 @@ class Pace:
 
 def known_pace(store: Store, run: Run) -> float | None:
     """Return a replica's pace: as its commits here show, else as the settings say."""
-    found = measured(store, shard_commits(store.list("ledger/")))
+    found = measured(store, shard_commits(entry.key for entry in store.list("ledger/")))
     return found.factor if found else run.pace
 
 
-def shard_commits(standing: Iterable[Entry]) -> list[Entry]:
+def shard_commits(keys: Iterable[str]) -> list[str]:
     """Return the commits of shards among those that stand."""
-    return [entry for entry in standing if entry.key.startswith("ledger/shard-")]
+    return [key for key in keys if key.startswith("ledger/shard-")]
 
 
-def newest(commits: Iterable[Entry]) -> list[Entry]:
-    """Return the latest few, which say how it goes now."""
-    return sorted(commits, key=lambda entry: entry.modified)[-LOOKED_AT:]
+def newest(standing: Iterable[Entry]) -> list[str]:
+    """Return the latest few commits of shards, which say how it goes now."""
+    latest = sorted(standing, key=lambda entry: entry.modified, reverse=True)
+    return shard_commits(entry.key for entry in latest)[:LOOKED_AT]
 
 
 def measured(
-    store: Store, commits: Sequence[Entry], paces: Mapping[int, float] | None = None
+    store: Store, commits: Sequence[str], paces: Mapping[int, float] | None = None
 ) -> Pace | None:
     """Look at a few commits, evenly spread; None if they hold too few rows to say anything.
 
@@ -71,8 +72,8 @@ def measured(
     """
     chosen = commits[:: -(-len(commits) // LOOKED_AT) or 1]
 
-    def read(entry: Entry) -> pa.Table:
-        return pq.read_table(io.BytesIO(store.read(entry.key)), columns=list(_COLUMNS))
+    def read(key: str) -> pa.Table:
+        return pq.read_table(io.BytesIO(store.read(key)), columns=list(_COLUMNS))
 
     with ThreadPoolExecutor(_THREADS) as threads:
         tables = list(threads.map(read, chosen))
@@ -89,7 +90,7 @@ def measured(
         seconds=sum(end - start for start, end in spans),
         reckoned=float(each.sum()),
         cpu_seconds=float(pc.mean(rows["cpu_seconds"]).as_py()),
-        rate=_rate(spans, [len(table) for table in tables]),
+        rate=_rate(spans, [len(table) for table in tables]) * len(commits) / len(chosen),
     )
 
 

@@ -87,6 +87,9 @@ class Place(Protocol):
     def list(self, folder: str) -> Iterator[Entry]:
         """List what stands below a folder ("" or ending in a slash), sorted by key."""
 
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Name the folders right below one ("" or ending in a slash), sorted."""
+
     def stat(self, key: str) -> Entry:
         """Look at an object."""
 

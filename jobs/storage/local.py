@@ -118,6 +118,14 @@ class Folder:
             elif status := _look(item):
                 yield _local_entry(folder + item.name, status)
 
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Name the folders right below one, sorted."""
+        try:
+            found = list(os.scandir(self._root / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return tuple(sorted(item.name for item in found if _is_folder(item)))
+
     def stat(self, key: str) -> Entry:
         """Look at an object."""
         path = self._root / key
@@ -246,6 +254,11 @@ class Memory:
             paths = sorted(self._files.find(self._path(folder)))
             entries = [self.stat(path[below:]) for path in paths]
         return iter(entries)
+
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Name the folders right below one, sorted."""
+        below = (entry.key.removeprefix(folder).split("/") for entry in self.list(folder))
+        return tuple(sorted({name for name, *rest in below if rest}))
 
     def stat(self, key: str) -> Entry:
         """Look at an object."""

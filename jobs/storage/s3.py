@@ -205,17 +205,33 @@ class Bucket:
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Sort here: not every server lists in the order of keys."""
-        found: list[Entry] = []
-        more: dict[str, str] = {}
+        found = [
+            _entry(item["Key"].removeprefix(self._base), item, item["Size"])
+            for page in self._pages(folder)
+            for item in page.get("Contents", ())
+            if not item["Key"].endswith("/")
+        ]
+        return iter(sorted(found, key=lambda entry: entry.key))
+
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Let the server look for the slashes."""
+        found = (
+            item["Prefix"].split("/")[-2]
+            for page in self._pages(folder, Delimiter="/")
+            for item in page.get("CommonPrefixes", ())
+        )
+        return tuple(sorted(found))
+
+    def _pages(self, folder: str, **more: str) -> Iterator[Any]:
+        """Ask for a listing, page by page."""
+        token: dict[str, str] = {}
+        where = {"Bucket": self._bucket, "Prefix": self._base + folder} | more
         while True:
-            where = {"Bucket": self._bucket, "Prefix": self._base + folder}
-            page = self._wait(0, self._files._call_s3, "list_objects_v2", **where, **more)
-            for item in page.get("Contents", ()):
-                if not item["Key"].endswith("/"):
-                    found.append(_entry(item["Key"].removeprefix(self._base), item, item["Size"]))
+            page = self._wait(0, self._files._call_s3, "list_objects_v2", **where, **token)
+            yield page
             if not page.get("IsTruncated"):
-                return iter(sorted(found, key=lambda entry: entry.key))
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
 
     def stat(self, key: str) -> Entry:
         """Look at an object."""

@@ -167,6 +167,12 @@ class Store:
                 _utf8(entry.key)
                 yield entry
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """Name the folders right below one that have objects, sorted, without listing those."""
+        folder = prefix.rstrip("/")
+        with self._in(_checked(folder)) as place:
+            return place.folders(f"{folder}/")
+
     def stat(self, key: str) -> Entry:
         """Look at an object without reading it."""
         with self._at(key) as place:

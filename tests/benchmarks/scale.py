@@ -33,6 +33,7 @@ from photochrom.jobs.planning.plan import Plan, read_plans
 from photochrom.jobs.records import LedgerRow, PrintedRow, schema_of, table_bytes
 from photochrom.jobs.settings import Job, load_job
 from photochrom.jobs.storage.store import Store
+from photochrom.jobs.tally import Tally
 from tests.servers import SeaweedFS
 
 BATCH = 100_000
@@ -186,7 +187,8 @@ def thin_ledger(job: Job) -> None:
                 with ThreadPoolExecutor(8) as threads:
                     list(threads.map(lambda key, data=stands[at]: _file(store, key, data), keys))
                 part = tables[at].slice(cuts[0].first, rows)
-                copy = table_bytes(part, {"holds": json.dumps(sorted(keys))})
+                said = {"holds": json.dumps(sorted(keys)), "tally": Tally.of(part).to_json()}
+                copy = table_bytes(part, said)
                 _file(store, f"compacted/{folder}/{plan.number:04}-{first:05}.parquet", copy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,8 +20,15 @@ from photochrom.jobs.audit.orphans import orphans
 from photochrom.jobs.audit.questions import questions
 from photochrom.jobs.compaction import Compactor, compact, copies_of, copy_commits, faults
 from photochrom.jobs.errors import StorageError
-from photochrom.jobs.records import LedgerRow, PrintedRow, from_parquet, to_parquet
+from photochrom.jobs.records import (
+    LedgerRow,
+    PrintedRow,
+    from_parquet,
+    table_bytes,
+    to_parquet,
+)
 from photochrom.jobs.storage.store import Store
+from photochrom.jobs.tally import Tally
 from tests.conftest import access_to
 from tests.jobs.archive import (
     current,
@@ -225,8 +233,37 @@ def test_a_driver_copies_as_it_goes(tmp_path: Path) -> None:
     write_photos(tmp_path / "scans", 12)
     job = job_of(tmp_path / "scans", tmp_path / "out", "run.shard_rows=2", "print.format=none")
     drive(job)
-    assert len(keys(place_of(job), "compacted/ledger")) == 1
-    assert findings(place_of(job)) == []
+    store = place_of(job)
+    assert sorted(len(copy.holds) for copy in copies_of(store, "ledger")) == [2, 4]
+    assert findings(store) == []
+
+
+def test_what_is_left_over_is_copied_where_there_is_much(store: Store) -> None:
+    commit(store, *"abcd")
+    assert compact(store, rest=True) == 1
+    commit(store, *"ef")
+    assert compact(store) == 0
+    assert compact(store, rest=True) == 1
+    assert compact(store, rest=True) == 0
+    assert ids(store) == ids_of(*"abcdef")
+
+
+def test_few_commits_stay_as_they_are(store: Store) -> None:
+    commit(store, *"abc")
+    assert compact(store, rest=True) == 0
+
+
+def test_a_sum_that_lies_is_found(store: Store) -> None:
+    commit(store, *"abcd")
+    compact(store)
+    (copy,) = copies_of(store, "ledger")
+    table = pq.read_table(pa.BufferReader(store.read(copy.key)))
+    assert copy.tally == Tally.of(table)
+    false = replace(copy.tally, low_chroma=7).to_json()
+    store.put(
+        copy.key, table_bytes(table, {"holds": json.dumps(sorted(copy.holds)), "tally": false})
+    )
+    assert faults(store) == [(copy.key, "this copy's rows do not add up to what it says")]
 
 
 def test_a_storage_that_fails_costs_only_the_copies(store: Store) -> None:

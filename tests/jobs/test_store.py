@@ -63,6 +63,15 @@ def test_big_files_go_and_come_back_whole(store: Store, tmp_path: Path) -> None:
     assert store.read("prints/again.tif") == data
 
 
+def test_folders_are_named_without_what_is_in_them(store: Store) -> None:
+    for name in NAMES:
+        store.put(f"printed/{name}", b"")
+    assert store.folders("printed") == ("a", "b")
+    assert store.folders("printed/a") == ("c",)
+    assert store.folders("printed/b") == ()
+    assert store.folders("nowhere") == ()
+
+
 def test_a_listing_is_sorted_whole_and_never_stale(store: Store) -> None:
     assert list(store.list()) == []
     assert list(store.list("a")) == []
