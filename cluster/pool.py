@@ -80,15 +80,12 @@ class RayPool:
     ) -> None:
         self._settings = settings
         self._worker = worker_class, tuple(arguments)
-        # A replica without a GPU must not see any, and Ray no longer hides them from it.
-        hidden = {} if settings.gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}
         self._actor_class = ray.remote(
             num_cpus=settings.cpus,
             num_gpus=settings.gpus,
             memory=settings.memory,
             max_restarts=0,
             max_task_retries=0,
-            runtime_env=hidden,
         )(Station)
         self._actors: dict[str, _Actor] = {}
         self._started = 0
@@ -166,7 +163,7 @@ class RayPool:
             self._started += 1
             name = f"worker-{self._started}"
             handle = self._actor_class.remote(*self._worker)
-            arrival = handle.arrive.remote()
+            arrival = handle.arrive.remote(self._settings.gpus > 0)
             self._actors[name] = _Actor(name, handle, arrival, time.monotonic())
 
     def _collect(self, timeout: float) -> list[Event]:

@@ -4,6 +4,7 @@ An exception of somebody's own class may not survive the way from one process to
 then takes the whole actor for dead; words always arrive.
 """
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,10 +54,16 @@ class Station:
         self._worker_class = worker_class
         self._arguments = arguments
 
-    def arrive(self) -> str:
-        """Name the node that this is on; an actor says so before it makes its worker."""
+    def arrive(self, sees_gpus: bool) -> str:
+        """Name the node that this is on; an actor says so before it makes its worker.
+
+        One without a GPU must not see any: Ray hides them no longer, unless an environment is made
+        for every process, which takes a quarter of a second.
+        """
         import ray
 
+        if not sees_gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         node: str = ray.get_runtime_context().get_node_id()
         return node
 

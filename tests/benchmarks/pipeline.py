@@ -42,7 +42,7 @@ SIZES = {"2 MP": (1600, 1250), "12 MP": (4000, 3000)}
 FEW = 8
 LOOKS_EVERY = 0.25  # seconds: looking takes time of the same cores
 TICK = os.sysconf("SC_CLK_TCK")
-PROGRAM = "from photochrom.jobs.cli import main; main()"
+PROGRAM = "from photochrom.jobs.cli import program; program()"
 RAY_ALONE = "from photochrom.cluster import connect\nwith connect('local'): pass"
 
 

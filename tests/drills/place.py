@@ -28,7 +28,7 @@ from tests.servers import SeaweedFS
 ROOT = Path(__file__).parents[2]
 SOURCES, RESULTS = "scans", "colour"
 PATIENCE = 120.0
-PROGRAM = "from photochrom.jobs.cli import main; main()"
+PROGRAM = "from photochrom.jobs.cli import program; program()"
 
 AT_ONCE = timedelta(0)
 ONE_ROW_EACH = "SELECT count(*) AS rows, count(DISTINCT row_id) AS inputs FROM current"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -39,6 +40,7 @@ from tests.jobs.program import Program
 
 SET = ("paint.model=echo", "paint.render_size=64", "paint.tone=positive")
 ECHO = tuple(word for change in SET for word in ("--set", change))
+PROGRAM = "from photochrom.jobs.cli import program; program()"
 
 
 @pytest.fixture
@@ -53,10 +55,9 @@ def test_a_run_asks_on_a_terminal_before_a_large_output(job_folder: Path) -> Non
     ours, theirs = pty.openpty()
     command = ["run", str(job_folder / "scans"), str(job_folder / "out"), *ECHO]
     command += ["--set", "limits.confirm_bytes=1"]
-    code = "from photochrom.jobs.cli import main; main()"
     os.write(ours, b"n\n")
     ran = subprocess.run(
-        [sys.executable, "-c", code, *command], stdin=theirs, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, *command], stdin=theirs, capture_output=True, text=True
     )
     os.close(ours)
     os.close(theirs)
@@ -310,9 +311,8 @@ def test_an_interrupted_verb_exits_with_130(number: signal.Signals) -> None:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         changes = [f"storage.output.endpoint={endpoint}", "storage.output.anonymous=true"]
         options = [part for change in changes for part in ("--set", change)]
-        code = "from photochrom.jobs.cli import main; main()"
         running = subprocess.Popen(
-            [sys.executable, "-c", code, "status", "s3://bucket/place", *options],
+            [sys.executable, "-c", PROGRAM, "status", "s3://bucket/place", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -325,6 +325,30 @@ def test_an_interrupted_verb_exits_with_130(number: signal.Signals) -> None:
             _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("words", "code"), [(["status", "nowhere"], 1), (["plan"], 2)])
+def test_the_program_ends_with_its_code(words: list[str], code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, *words]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert ended.stderr
+
+
+def test_the_program_says_all_that_it_has_to_say() -> None:
+    command = [sys.executable, "-c", PROGRAM, "models", "list", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert len(json.loads(ended.stdout)) >= 5
+
+
+def test_nobody_need_hear_the_program_out() -> None:
+    command = [sys.executable, "-c", PROGRAM, "models", "list", "--json"]
+    read, written = os.pipe()
+    os.close(read)
+    ended = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, timeout=60)
+    os.close(written)
+    assert ended.returncode != 0
 
 
 # --- metrics -------------------------------------------------------------------------------------
