@@ -9,18 +9,16 @@ what its rows add up to, so that a place that is all copied can be summed up wit
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from photochrom.jobs.errors import StorageError
 from photochrom.jobs.identity import digest
-from photochrom.jobs.records import parquet_metadata, table_bytes
+from photochrom.jobs.records import parquet_metadata, table_bytes, table_of
 from photochrom.jobs.storage.access import Entry
 from photochrom.jobs.storage.store import Store
 from photochrom.jobs.tally import Tally
@@ -103,7 +101,7 @@ def rows_of(store: Store, keys: Iterable[str]) -> pa.Table:
     """Read the rows of some commits; columns that some lack are empty there."""
 
     def read(key: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(store.read(key)))
+        return table_of(store.read(key))
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return pa.concat_tables(threads.map(read, keys), promote_options="default")

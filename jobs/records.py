@@ -85,9 +85,18 @@ def parquet_metadata(store: Store, entry: Entry) -> pq.FileMetaData:
         size = min(entry.size, needed)
 
 
+def table_of(data: bytes, columns: Iterable[str] | None = None) -> pa.Table:
+    """Read a whole Parquet file, or some columns.
+
+    Arrow's `read_table` would import its datasets for that, and pandas where there is one.
+    """
+    chosen = None if columns is None else list(columns)
+    return pq.ParquetFile(pa.BufferReader(data)).read(chosen)
+
+
 def from_parquet(row: type[R], data: bytes) -> tuple[list[R], dict[str, str]]:
     """Read rows and file metadata back; columns added by later versions are left out."""
-    table = pq.read_table(pa.BufferReader(data))
+    table = table_of(data)
     metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     names = [name for name in schema_of(row).names if name in table.schema.names]
     return [row(**record) for record in table.select(names).to_pylist()], metadata

@@ -24,7 +24,7 @@ from pydantic import (
 
 from photochrom.colorize.errors import SettingsError
 from photochrom.colorize.picture.printing.recipe import PrintRecipe
-from photochrom.colorize.picture.reading.reading_room import ReadingLimits
+from photochrom.colorize.picture.reading.limits import ReadingLimits
 from photochrom.colorize.picture.toning.film import Film
 from photochrom.jobs.identity import digest
 from photochrom.jobs.signing import Signing

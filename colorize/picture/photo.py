@@ -20,7 +20,8 @@ from photochrom.colorize.picture.luma import (
     top_of,
     type_of,
 )
-from photochrom.colorize.picture.reading.decoders import MAX_PIXELS, open_source
+from photochrom.colorize.picture.reading.decoders import open_source
+from photochrom.colorize.picture.reading.limits import MAX_PIXELS
 from photochrom.colorize.picture.reading.source import Header, Source
 from photochrom.colorize.picture.reading.upright import decode_into, upright_shape
 from photochrom.colorize.picture.toning.colour import is_colour, tone_name

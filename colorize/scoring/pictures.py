@@ -18,7 +18,8 @@ from photochrom.colorize.picture.luma import Samples, luma
 from photochrom.colorize.picture.photo import file_sha256
 from photochrom.colorize.picture.printing.merge import FRACTION, merge
 from photochrom.colorize.picture.printing.plate import LOW_CHROMA, Upsampled
-from photochrom.colorize.picture.reading.decoders import MAX_PIXELS, open_source
+from photochrom.colorize.picture.reading.decoders import open_source
+from photochrom.colorize.picture.reading.limits import MAX_PIXELS
 from photochrom.colorize.picture.scaling import area, fit
 from photochrom.colorize.picture.vips import pyvips
 from photochrom.colorize.scoring.figures import mean_chroma

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.colorize.errors import PhotochromError, SettingsError
-from photochrom.colorize.picture.reading.decoders import MAX_PIXELS
+from photochrom.colorize.picture.reading.limits import MAX_PIXELS
 from photochrom.colorize.picture.reading.source import sniff
 from photochrom.colorize.picture.vips import of_this_machine, pyvips
 from photochrom.colorize.training.squares import trim

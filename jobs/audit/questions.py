@@ -15,11 +15,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from photochrom.jobs.audit.ranges import Ranges
@@ -29,6 +28,9 @@ from photochrom.jobs.planning.plan import Plan, read_plans
 from photochrom.jobs.records import EventRow, LedgerRow, PlanRow, PrintedRow, schema_of
 from photochrom.jobs.storage.copies import Copies
 from photochrom.jobs.storage.store import Entry, Store
+
+if TYPE_CHECKING:
+    import duckdb
 
 _FOLDERS = {"ledger": LedgerRow, "plan": PlanRow, "printed": PrintedRow, "events": EventRow}
 _MEMORY = "1GB"  # DuckDB's, before it uses the disk
@@ -54,8 +56,8 @@ QUALIFY row_number() OVER (PARTITION BY row_key, print_digest ORDER BY output_ur
 class Questions:
     """A place's tables; `ask` answers SQL. Each view is opened when it is first asked about."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store, copies: bool) -> None:
-        self._connection, self._store, self._use_copies = connection, store, copies
+    def __init__(self, store: Store, copies: bool, scratch: str) -> None:
+        self._store, self._use_copies, self._scratch = store, copies, scratch
         self._here = Copies(store)
         self._open: dict[str, bool] = {}
         self._ranges: Ranges | None = None
@@ -80,12 +82,30 @@ class Questions:
         self.entries("ledger")
         return read_plans(self._store)
 
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """Start DuckDB when something is asked: what copies say themselves needs none."""
+        import duckdb
+
+        connection = duckdb.connect(":memory:")
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        connection.execute("SET parquet_metadata_cache = true")  # files never change
+        connection.execute("SET temp_directory = '" + self._scratch.replace("'", "''") + "'")
+        return connection
+
+    def close(self) -> None:
+        """Let go of DuckDB, if it was needed."""
+        if "_connection" in self.__dict__:
+            self._connection.close()
+
     def ask(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of one SELECT by column name; raises JobError for SQL that fails."""
         return self.table(sql, *parameters).to_pylist()
 
     def table(self, sql: str, *parameters: object) -> pa.Table:
         """Return the answer to one SELECT as an Arrow table; raises JobError for SQL that fails."""
+        import duckdb
+
         for view in _VIEWS:
             if re.search(rf"\b{view}\b", sql, re.IGNORECASE):
                 self._need(view)
@@ -145,6 +165,8 @@ class Questions:
 
     def _define(self, folder: str) -> bool:
         """Make a folder's view; columns that no file has, and all of no file's, are empty."""
+        import duckdb
+
         name, extra = ("plan_files", ", '' AS filename") if folder == "plan" else (folder, "")
         files = self._files(folder)
         self._connection.register(f"no_{name}", schema_of(_FOLDERS[folder]).empty_table())
@@ -193,12 +215,8 @@ def _parts(folder: str, keys: Iterable[str]) -> list[str]:
 @contextmanager
 def questions(store: Store, copies: bool = True) -> Iterator[Questions]:
     """Open a place's tables as they stand now; without `copies`, from the commits alone."""
-    with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
-            connection.execute("SET parquet_metadata_cache = true")  # files never change
-            connection.execute("SET temp_directory = '" + scratch.replace("'", "''") + "'")
-            yield Questions(connection, store, copies)
-        finally:
-            connection.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="photochrom-") as scratch,
+        closing(Questions(store, copies, scratch)) as tables,
+    ):
+        yield tables

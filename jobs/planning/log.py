@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -21,6 +20,8 @@ from photochrom.jobs.planning.rows import Positions, Rows
 from photochrom.jobs.records import PlanRow, schema_of
 
 if TYPE_CHECKING:
+    import duckdb
+
     from photochrom.jobs.planning.plan import Plan
 
 MEMORY = "600MB"  # DuckDB's, before it uses the disk
@@ -105,6 +106,8 @@ def superseded(plans: Sequence[Plan], among: Sequence[int]) -> dict[int, frozens
 @contextmanager
 def log_tables(plans: Sequence[Plan]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a log that is not empty: `plans`, every row, and `latest`, one for each input."""
+    import duckdb
+
     with tempfile.TemporaryDirectory(prefix="photochrom-") as scratch:
         connection = duckdb.connect(":memory:")
         try:

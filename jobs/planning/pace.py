@@ -5,7 +5,6 @@ A few commits are enough: their names are hashes, so any of them are a fair samp
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from photochrom.jobs.planning import effort
+from photochrom.jobs.records import table_of
 from photochrom.jobs.settings import Run
 from photochrom.jobs.storage.access import Entry
 from photochrom.jobs.storage.store import Store
@@ -73,7 +72,7 @@ def measured(
     chosen = commits[:: -(-len(commits) // LOOKED_AT) or 1]
 
     def read(key: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(store.read(key)), columns=list(_COLUMNS))
+        return table_of(store.read(key), _COLUMNS)
 
     with ThreadPoolExecutor(_THREADS) as threads:
         tables = list(threads.map(read, chosen))
@@ -106,5 +105,5 @@ def _rate(spans: list[tuple[float, float]], rows: list[int]) -> float:
 
 def _span(rows: pa.Table) -> tuple[float, float]:
     """Return when the first photo was begun and the last one ended, in seconds."""
-    first, last = pc.min(rows["started_at"]), pc.max(rows["finished_at"])
-    return first.as_py().timestamp(), last.as_py().timestamp()
+    begun, ended = (rows[name].cast(pa.int64()) for name in ("started_at", "finished_at"))
+    return pc.min(begun).as_py() / 1e6, pc.max(ended).as_py() / 1e6

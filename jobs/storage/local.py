@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from fsspec.implementations.memory import MemoryFileSystem
-
 from photochrom.jobs.errors import SourceChanged, StorageError, UnsafeStorage
 from photochrom.jobs.storage.access import CHUNK, Entry, Leftover, explain_os_error
 
@@ -208,6 +206,8 @@ class Memory:
     _lock = threading.RLock()
 
     def __init__(self, root: str) -> None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
         self._root = "/" + root.removeprefix("memory://")
         self._files = MemoryFileSystem(skip_instance_cache=True)
 

@@ -14,11 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from photochrom.jobs.errors import JobError, ManifestError
 from photochrom.jobs.planning.manifest import is_picture, kind_of
-from photochrom.jobs.records import to_parquet
+from photochrom.jobs.records import table_of, to_parquet
 from photochrom.jobs.storage.access import Access
 from photochrom.jobs.storage.sources import Sources
 from photochrom.jobs.storage.store import Store
@@ -66,7 +65,7 @@ def read_index(place: Store) -> Index:
 
 def index_of(data: bytes) -> Index:
     """Read an index from its Parquet."""
-    table = pq.read_table(pa.BufferReader(data)).select(COLUMNS)
+    table = table_of(data).select(COLUMNS)
     said = {k.decode(): json.loads(v) for k, v in (table.schema.metadata or {}).items()}
     return Index(table, said[_LEFT_OUT], frozenset(said[_EMPTY]))
 

@@ -14,7 +14,8 @@ from photochrom.colorize.colorizer import Colorizer, Failure
 from photochrom.colorize.errors import DeviceLost, PhotochromError, SettingsError
 from photochrom.colorize.picture import Origin, PrintRecipe
 from photochrom.colorize.picture.marking.c2pa import to_be_signed
-from photochrom.colorize.picture.reading.reading_room import ReadingLimits, reading_room
+from photochrom.colorize.picture.reading.limits import ReadingLimits
+from photochrom.colorize.picture.reading.reading_room import reading_room
 from photochrom.jobs.errors import ManifestError
 from photochrom.jobs.planning.manifest import PICTURE_ENDINGS
 from photochrom.jobs.reasons import Outcome, Reason, reason_of

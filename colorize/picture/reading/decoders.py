@@ -29,12 +29,11 @@ from photochrom.colorize.picture.reading.heic import open_heic
 from photochrom.colorize.picture.reading.jpeg import open_jpeg
 from photochrom.colorize.picture.reading.jpeg2000 import open_jpeg2000
 from photochrom.colorize.picture.reading.jxl import open_jxl
+from photochrom.colorize.picture.reading.limits import MAX_PIXELS
 from photochrom.colorize.picture.reading.png import open_png
 from photochrom.colorize.picture.reading.source import Source, sniff
 from photochrom.colorize.picture.reading.streamed import open_streamed
 from photochrom.colorize.picture.reading.tiff import open_tiff
-
-MAX_PIXELS = 500_000_000
 
 _OPENERS: dict[str, Callable[[Path], Source]] = {
     "avif": partial(open_streamed, name="avif"),

@@ -23,30 +23,19 @@ from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.luma import Rows, type_of
 from photochrom.colorize.picture.photo import Photo, file_sha256
-from photochrom.colorize.picture.reading.decoders import MAX_PIXELS
 from photochrom.colorize.picture.reading.frames import Note, receive, send
+from photochrom.colorize.picture.reading.limits import ReadingLimits
 from photochrom.colorize.picture.reading.source import Header
 from photochrom.colorize.picture.reading.upright import upright_shape
 
 ColourSample: TypeAlias = NDArray[np.float64]
 
 _PROGRAM = "photochrom.colorize.picture.reading.reader"
-
-
-class ReadingLimits(BaseModel):
-    """What one file may take to decode, before it fails."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_pixels: int = Field(MAX_PIXELS, ge=1, description="of one source, by its header")
-    decode_bytes: int = Field(4 << 30, ge=1 << 20, description="of memory, to decode one source")
-    decode_seconds: float = Field(300, gt=0, description="of CPU time, to decode one source")
 
 
 @cache

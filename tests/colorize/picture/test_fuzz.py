@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
 from photochrom.colorize.picture.reading import reading_room
-from photochrom.colorize.picture.reading.reading_room import ReadingLimits, ReadingRoom
+from photochrom.colorize.picture.reading.limits import ReadingLimits
+from photochrom.colorize.picture.reading.reading_room import ReadingRoom
 from tests.colorize.picture import strict_reader
 from tests.colorize.picture.seeds import seeds
 

@@ -19,7 +19,8 @@ from photochrom.colorize.errors import Fault, SourceError
 from photochrom.colorize.picture import Photo
 from photochrom.colorize.picture.filed import FiledPlane
 from photochrom.colorize.picture.reading import reading_room
-from photochrom.colorize.picture.reading.reading_room import ReadingLimits, ReadingRoom
+from photochrom.colorize.picture.reading.limits import ReadingLimits
+from photochrom.colorize.picture.reading.reading_room import ReadingRoom
 from photochrom.colorize.picture.reading.source import Header
 from tests.colorize.picture import harmed_reader
 from tests.colorize.picture.lightbox import grain, shelve
@@ -185,7 +186,8 @@ def test_a_reader_ends_with_its_worker(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from photochrom.colorize.picture.reading.reading_room import ReadingLimits, ReadingRoom\n"
+        "from photochrom.colorize.picture.reading.limits import ReadingLimits\n"
+        "from photochrom.colorize.picture.reading.reading_room import ReadingRoom\n"
         "room = ReadingRoom(ReadingLimits())\n"
         "room.read(Path(sys.argv[1]))\n"
         "print(room._idle.queue[0]._process.pid, flush=True)\n"
