@@ -199,10 +199,9 @@ def spent(words: list[str]) -> Spent:
     """Run a Python command; return what it took, the CPU time of all processes of its session."""
     seen: dict[int, float] = {}
     begun = time.monotonic()
-    one_thread = {"OMP_NUM_THREADS": "1", "PHOTOCHROM_DEBUG": "1"}
     process = subprocess.Popen(
         [sys.executable, *words],
-        env=os.environ | one_thread,
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -214,6 +213,13 @@ def spent(words: list[str]) -> Spent:
     if process.returncode:
         raise SystemExit(process.stderr.read().decode())
     return Spent(sum(seen.values()), time.monotonic() - begun)
+
+
+def environment() -> dict[str, str]:
+    """Return one of one thread; modules are compiled once, as where they are installed."""
+    found = os.environ | {"OMP_NUM_THREADS": "1", "PHOTOCHROM_DEBUG": "1"}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
 
 
 def session_seconds(session: int) -> dict[int, float]:
