@@ -6,7 +6,7 @@ Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. A
 the job has replicas run at once, each with its share of the photos; they keep no ledger. A third
 loop, `paint`, only paints: what hides behind the generator costs the job none of its rate. They
 take turns, few photos and many, so that the fixed cost and the cost of one more photo come apart;
-what starting and stopping a Ray takes by itself is measured beside them. CPU time is that of all
+what `ray.init` and `ray.shutdown` take by themselves is measured beside them. CPU time is that of all
 processes, read from /proc while they live.
 
     python tests/benchmarks/pipeline.py --sizes "12 MP" --replicas 1 \
@@ -43,7 +43,7 @@ FEW = 8
 LOOKS_EVERY = 0.25  # seconds: looking takes time of the same cores
 TICK = os.sysconf("SC_CLK_TCK")
 PROGRAM = "from photochrom.jobs.cli import program; program()"
-RAY_ALONE = "from photochrom.cluster import connect\nwith connect('local'): pass"
+RAY_ALONE = "import ray; ray.init(address='local', include_dashboard=False); ray.shutdown()"
 
 
 class Spent(NamedTuple):
@@ -117,7 +117,7 @@ def told(
         ratio = costs[kind].each / costs["job"].each
         print(f"{name}, {unit}: the job does {ratio:.3f} of the photos a second of {kind}")
     beyond = costs["job"].fixed - costs["bare"].fixed - ray
-    print(f"{name}, {unit}: a Ray alone takes {ray:.1f} s, the rest of a job {beyond:.1f} s once")
+    print(f"{name}, {unit}: ray.init takes {ray:.1f} s, the rest of a job {beyond:.1f} s once")
 
 
 def command(kind: str, manifest: Path, out: Path, options: argparse.Namespace) -> list[str]:
@@ -218,6 +218,7 @@ def spent(words: list[str]) -> Spent:
 def environment() -> dict[str, str]:
     """Return one of one thread; modules are compiled once, as where they are installed."""
     found = os.environ | {"OMP_NUM_THREADS": "1", "PHOTOCHROM_DEBUG": "1"}
+    found["RAY_USAGE_STATS_ENABLED"] = "0"
     found.pop("PYTHONDONTWRITEBYTECODE", None)
     return found
 
