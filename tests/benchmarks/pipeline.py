@@ -6,8 +6,8 @@ Both do the same to the same JPEGs: fetch, decode, paint, print, prove, store. A
 the job has replicas run at once, each with its share of the photos; they keep no ledger. A third
 loop, `paint`, only paints: what hides behind the generator costs the job none of its rate. They
 take turns, few photos and many, so that the fixed cost and the cost of one more photo come apart;
-what `ray.init` and `ray.shutdown` take by themselves is measured beside them. CPU time is that of all
-processes, read from /proc while they live.
+what `ray.init` and `ray.shutdown` take by themselves is measured beside them. CPU time is that of
+all processes, read from /proc while they live.
 
     python tests/benchmarks/pipeline.py --sizes "12 MP" --replicas 1 \
         --model artistic --weights artistic.safetensors --render-size 336
