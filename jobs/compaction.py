@@ -135,6 +135,7 @@ class Compactor:
             return
         try:
             compact(self._store, rest)
+            self._failed = False
         except (StorageError, pa.ArrowInvalid) as error:
             self._failed = True
             self._note(

@@ -108,7 +108,8 @@ class Paint(_Settings):
         "auto", description="of the generator; auto is the model's own, the same everywhere"
     )
     compiled: bool = Field(
-        False, description="by torch.compile: minutes for each new batch or size"
+        False,
+        description="by torch.compile: faster on GPUs, after minutes for each new batch or size",
     )
     confidence: bool = Field(
         False, description="measure it, by painting every photo mirrored too; takes twice as long"

@@ -49,7 +49,7 @@ class Join(nn.Module):
     def forward(self, made: Tensor, x: Tensor) -> Tensor:
         """Return (n, c + 3, s, s), rounded up to a multiple of `channels`; x is (n, 3, s, s)."""
         missing = -(made.shape[1] + x.shape[1]) % self.channels
-        return torch.cat([made, F.pad(x, (0, 0, 0, 0, 0, missing))], 1)
+        return torch.cat([made, F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x], 1)
 
 
 class DeOldify(nn.Module):

@@ -80,6 +80,7 @@ class PlainConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, k, h / stride, w / stride) of x (n, c, h, w), c filled up or not."""
-        x = F.pad(x, (0, 0, 0, 0, 0, self.weight.shape[1] - x.shape[1]))
+        if missing := self.weight.shape[1] - x.shape[1]:
+            x = F.pad(x, (0, 0, 0, 0, 0, missing))  # which copies x even for none
         y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         return y.relu_() if self.rectified else y
