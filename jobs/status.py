@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from photochrom.colorize.errors import ProofError
 from photochrom.jobs.audit.questions import Questions, questions
 from photochrom.jobs.compaction import Copy
+from photochrom.jobs.errors import NotFound
 from photochrom.jobs.identity import commit_name
-from photochrom.jobs.ledger import printed_shard, skips_name
+from photochrom.jobs.ledger import printed_shard, read_recipe, skips_name
 from photochrom.jobs.messages import Shard
 from photochrom.jobs.planning.pace import LOOKED_AT, Pace, measured, newest, shard_commits
 from photochrom.jobs.planning.plan import Plan, open_shards, read_plans
@@ -99,7 +101,8 @@ def _summed(store: Store, tables: Questions) -> _Facts | None:
     again = any(plan.again for plan in plans)
     if not ledger or again or not _commits(plans) <= held or any(store.list("events")):
         return None
-    filed = {name: tables.copies(f"printed/{name}") for name in store.folders("printed")}
+    recipes = [name for name in store.folders("printed") if not _prints_nothing(store, name)]
+    filed = {name: tables.copies(f"printed/{name}") for name in recipes}
     copies = [*ledger, *(copy for some in filed.values() for copy in some)]
     tallies = [copy.tally for copy in copies if copy.tally is not None]
     total = Tally.sum(tallies)
@@ -115,6 +118,14 @@ def _commits(plans: Sequence[Plan]) -> set[str]:
     """Return the keys of all commits that plans lead to."""
     skips = {skips_name(plan.number) for plan in plans if plan.skips}
     return {commit_name(cut.key) for plan in plans for cut in plan.cuts} | skips
+
+
+def _prints_nothing(store: Store, recipe: str) -> bool:
+    """Say whether a recipe is filed by which plates are left as they are."""
+    try:
+        return read_recipe(store, recipe).format == "none"
+    except (NotFound, ProofError):
+        return False
 
 
 def _shards(prints: Iterable[Copy]) -> set[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from photochrom.jobs.cli.place import _took
+from photochrom.jobs.planning import pace
 from photochrom.jobs.planning.pace import Pace, known_pace, measured, shard_commits
 from photochrom.jobs.planning.plan import read_plans
 from photochrom.jobs.planning.shards import bounds
@@ -55,6 +56,16 @@ def test_a_pace_is_measured_by_commits(place: Store) -> None:
     assert found.factor == pytest.approx(10, rel=0.01)
     assert found.rate == pytest.approx(0.5)
     assert known_pace(place, Run(pace=3)) == found.factor
+
+
+def test_a_few_commits_stand_for_all_in_the_rate(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LOOKED_AT", 3)
+    monkeypatch.setattr(pace, "_ENOUGH", 2)
+    found = pace_of(place)
+    assert found.rows < 24
+    assert found.rate == pytest.approx(0.5, rel=0.35)
 
 
 def test_before_there_are_commits_the_settings_tell(tmp_path: Path) -> None:

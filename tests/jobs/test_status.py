@@ -21,11 +21,14 @@ from photochrom.jobs.storage.store import Store
 from photochrom.jobs.tally import Tally
 from tests.jobs.archive import (
     drive,
+    driver_of,
     job_of,
     keys,
     place_of,
     planned_only,
     write_colour_photo,
+    write_manifest,
+    write_photo,
     write_photos,
 )
 
@@ -143,9 +146,42 @@ def test_rows_that_may_not_count_are_asked_for(place: Store, asked: Asked) -> No
     assert found.committed == before.committed - 1
 
 
-def test_copies_that_do_not_say_their_sum_are_read(place: Store, asked: Asked) -> None:
+def test_rows_that_a_retry_has_taken_over_are_asked_for(
+    place: Store, asked: Asked, tmp_path: Path
+) -> None:
+    driver_of(job_of(tmp_path / "scans", tmp_path / "out", "run.shard_rows=2")).retry()
+    compact(place, rest=True)
+    found, rows_asked = asked(place)
+    assert rows_asked
+    assert found.committed == 13
+
+
+def test_what_is_open_is_seen_where_nothing_is_printed(tmp_path: Path, asked: Asked) -> None:
+    rows: list[dict[str, object]] = [{"uri": f"scans/{n}.jpg"} for n in range(6)]
+    for row in rows:
+        write_photo(tmp_path / str(row["uri"]), len(str(row)))
+    manifest = write_manifest(tmp_path / "list.csv", rows)
+    job = job_of(manifest, tmp_path / "out", "run.shard_rows=2", "print.format=none")
+    drive(job)
+    store = place_of(job)
+    compact(store, rest=True)
+    assert asked(store)[1] is False
+    write_manifest(manifest, [*rows, {"uri": "scans/no.jpg", "restriction": "closed"}])
+    (_, skipping) = planned_only(job)
+    assert (skipping.skips, skipping.cuts) == (1, ())
+    assert asked(store)[1]
+    write_photo(tmp_path / "scans" / "more.jpg", 9)
+    write_manifest(manifest, [*rows, {"uri": "scans/more.jpg"}])
+    planned_only(job)
+    found, rows_asked = asked(store)
+    assert rows_asked
+    assert found.shards_left == 1
+
+
+@pytest.mark.parametrize("folder", ["compacted/ledger", "compacted/printed"])
+def test_copies_that_do_not_say_their_sum_are_read(place: Store, asked: Asked, folder: str) -> None:
     before, _ = asked(place)
-    key = keys(place, "compacted/ledger")[0]
+    key = keys(place, folder)[0]
     table = pq.read_table(io.BytesIO(place.read(key)))
     assert table.schema.metadata is not None
     holds = table.schema.metadata[b"holds"].decode()
